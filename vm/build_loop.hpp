@@ -1,0 +1,75 @@
+#pragma once
+
+#include <chrono>
+#include <condition_variable>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <optional>
+#include <stop_token>
+#include <thread>
+
+#include "chain/base/mutex.hpp"
+#include "vm/clock.hpp"
+
+namespace blobvm::vm {
+
+/// Tells the engine when to build: the tutorial's two stages and three states, asked anew from
+/// the present each time, so that no lost wake-up can stall the chain (decisions.md 4).
+///
+///   kDontBuild  nothing worth building
+///   kMayBuild   something is, but the last build is less than the interval ago
+///   kBuilding   the engine is told: every waiter is answered
+///
+/// Answers are at least kMinSpacing apart unless a build came between, so a build that keeps
+/// failing is asked for ten times a second at most.
+class BuildLoop {
+  public:
+    enum class State { kDontBuild, kMayBuild, kBuilding };
+    static constexpr std::chrono::milliseconds kMinSpacing{100};
+
+    /// \param has_work  see VirtualMachine::has_work; called without this object's lock
+    BuildLoop(const Clock& clock, std::chrono::nanoseconds build_interval,
+              std::function<bool()> has_work);
+    ~BuildLoop();
+
+    using WaiterId = std::uint64_t;
+
+    /// Calls `answer(true)` once there is something to build, from this object's thread; or
+    /// `answer(false)` when the loop stops. Each waiter is answered once, or cancelled.
+    WaiterId wait(std::function<void(bool build)> answer) EXCLUDES(mutex_);
+
+    /// The waiter will not be answered any more. False if it already was (or is being).
+    bool cancel(WaiterId waiter) EXCLUDES(mutex_);
+
+    /// Something may have changed. Never blocks.
+    void wake() EXCLUDES(mutex_);
+
+    /// A build has ended. After a success the interval runs, after a failure kMinSpacing.
+    void built(bool success) EXCLUDES(mutex_);
+
+    State state() const EXCLUDES(mutex_);
+
+    /// Answers all waiters with false and ends the thread. Idempotent.
+    void stop() EXCLUDES(mutex_);
+
+  private:
+    using Time = std::chrono::steady_clock::time_point;
+
+    void run(std::stop_token stop) EXCLUDES(mutex_);
+
+    const Clock& clock_;
+    const std::chrono::nanoseconds build_interval_;
+    const std::function<bool()> has_work_;
+    mutable Mutex mutex_;
+    std::condition_variable_any woken_;
+    std::map<WaiterId, std::function<void(bool)>> waiters_ GUARDED_BY(mutex_);
+    WaiterId next_waiter_ GUARDED_BY(mutex_) = 1;
+    Time not_before_ GUARDED_BY(mutex_){};
+    State state_ GUARDED_BY(mutex_) = State::kDontBuild;
+    bool dirty_ GUARDED_BY(mutex_) = false;
+    bool stopped_ GUARDED_BY(mutex_) = false;
+    std::jthread thread_;  // last: stops and joins before what it uses goes
+};
+
+}  // namespace blobvm::vm

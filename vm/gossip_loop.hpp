@@ -1,0 +1,47 @@
+#pragma once
+
+#include <condition_variable>
+#include <memory>
+#include <stop_token>
+#include <thread>
+
+#include "chain/base/bytes.hpp"
+#include "chain/base/mutex.hpp"
+#include "vm/virtual_machine.hpp"
+
+namespace blobvm::vm {
+
+/// Push gossip of transactions: new ones every gossipInterval, the best of the pool again every
+/// regossipInterval; nothing is removed from the pool for it. What comes in is checked from cheap
+/// to dear, under a budget for each peer, and is never an error to the node.
+class GossipLoop {
+  public:
+    static constexpr std::size_t kMaxMessageBytes = 1024 * 1024;  ///< sent at most
+    static constexpr std::size_t kMaxReceivedBytes = 2 * 1024 * 1024;
+    static constexpr std::size_t kMaxTransactions = 512;  ///< in one message, either way
+    static constexpr std::size_t kSeenCache = 8192;       ///< ids remembered
+
+    GossipLoop(VirtualMachine& vm, NodeServices& node, const Clock& clock, Metrics& metrics);
+    ~GossipLoop();
+
+    /// A message from `peer`, with any content. Decodes, filters and submits; never fails.
+    void receive(const NodeId& peer, SharedBytes message) EXCLUDES(mutex_);
+
+    /// Sends what is due now; the thread calls it, and so can a simulator.
+    void tick() EXCLUDES(mutex_);
+
+    void stop();
+
+  private:
+    struct Impl;
+    Mutex mutex_;
+    std::unique_ptr<Impl> impl_ PT_GUARDED_BY(mutex_);
+    VirtualMachine& vm_;
+    NodeServices& node_;
+    const Clock& clock_;
+    Metrics& metrics_;
+    std::condition_variable_any woken_;
+    std::jthread thread_;  // last: stops and joins before what it uses goes
+};
+
+}  // namespace blobvm::vm
