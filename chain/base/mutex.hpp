@@ -2,6 +2,7 @@
 
 #include <condition_variable>
 #include <mutex>
+#include <shared_mutex>
 
 // Clang's thread-safety annotations, checked by -Wthread-safety; nothing under other compilers.
 #if defined(__clang__)
@@ -20,6 +21,10 @@
 #define ACQUIRE(...) BLOBVM_TS(acquire_capability(__VA_ARGS__))
 #define RELEASE(...) BLOBVM_TS(release_capability(__VA_ARGS__))
 #define EXCLUDES(...) BLOBVM_TS(locks_excluded(__VA_ARGS__))
+#define REQUIRES_SHARED(...) BLOBVM_TS(requires_shared_capability(__VA_ARGS__))
+#define ACQUIRE_SHARED(...) BLOBVM_TS(acquire_shared_capability(__VA_ARGS__))
+#define RELEASE_SHARED(...) BLOBVM_TS(release_shared_capability(__VA_ARGS__))
+#define RELEASE_GENERIC(...) BLOBVM_TS(release_generic_capability(__VA_ARGS__))
 #define RETURN_CAPABILITY(x) BLOBVM_TS(lock_returned(x))
 #define NO_THREAD_SAFETY_ANALYSIS BLOBVM_TS(no_thread_safety_analysis)
 
@@ -49,6 +54,42 @@ class SCOPED_CAPABILITY Lock {
 
   private:
     Mutex& mutex_;
+};
+
+/// Many readers or one writer.
+class CAPABILITY("shared mutex") SharedMutex {
+  public:
+    void lock() ACQUIRE() { mutex_.lock(); }
+    void unlock() RELEASE() { mutex_.unlock(); }
+    void lock_shared() ACQUIRE_SHARED() { mutex_.lock_shared(); }
+    void unlock_shared() RELEASE_SHARED() { mutex_.unlock_shared(); }
+
+  private:
+    std::shared_mutex mutex_;
+};
+
+class SCOPED_CAPABILITY WriterLock {
+  public:
+    explicit WriterLock(SharedMutex& mutex) ACQUIRE(mutex) : mutex_{mutex} { mutex_.lock(); }
+    ~WriterLock() RELEASE() { mutex_.unlock(); }
+    WriterLock(const WriterLock&) = delete;
+    WriterLock& operator=(const WriterLock&) = delete;
+
+  private:
+    SharedMutex& mutex_;
+};
+
+class SCOPED_CAPABILITY ReaderLock {
+  public:
+    explicit ReaderLock(SharedMutex& mutex) ACQUIRE_SHARED(mutex) : mutex_{mutex} {
+        mutex_.lock_shared();
+    }
+    ~ReaderLock() RELEASE_GENERIC() { mutex_.unlock_shared(); }
+    ReaderLock(const ReaderLock&) = delete;
+    ReaderLock& operator=(const ReaderLock&) = delete;
+
+  private:
+    SharedMutex& mutex_;
 };
 
 }  // namespace blobvm
