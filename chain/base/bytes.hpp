@@ -44,6 +44,7 @@ class SharedBytes {
     explicit SharedBytes(Bytes&& bytes) {
         auto owner = std::make_shared<const Bytes>(std::move(bytes));
         view_ = *owner;
+        owner_size_ = view_.size();
         owner_ = std::move(owner);
     }
 
@@ -51,6 +52,7 @@ class SharedBytes {
     explicit SharedBytes(std::string&& text) {
         auto owner = std::make_shared<const std::string>(std::move(text));
         view_ = as_bytes(*owner);
+        owner_size_ = view_.size();
         owner_ = std::move(owner);
     }
 
@@ -60,11 +62,15 @@ class SharedBytes {
     std::size_t size() const { return view_.size(); }
     bool empty() const { return view_.empty(); }
 
+    /// What is kept in memory for these bytes: the size of the whole buffer that they are a part of.
+    std::size_t owner_size() const { return owner_size_; }
+
     /// The same bytes from `offset` on, `length` of them; shares the owner.
     /// The range must lie inside.
     SharedBytes part(std::size_t offset, std::size_t length) const {
         SharedBytes result;
         result.owner_ = owner_;
+        result.owner_size_ = owner_size_;
         result.view_ = view_.subspan(offset, length);
         return result;
     }
@@ -72,6 +78,7 @@ class SharedBytes {
   private:
     std::shared_ptr<const void> owner_;
     ByteView view_;
+    std::size_t owner_size_ = 0;
 };
 
 /// N bytes that mean one thing: the tag keeps a block's id from passing for a transaction's.
