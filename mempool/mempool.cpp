@@ -1,0 +1,376 @@
+#include "mempool/mempool.hpp"
+
+#include <absl/container/btree_map.h>
+#include <absl/container/flat_hash_map.h>
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <deque>
+#include <utility>
+
+namespace blobvm::mempool {
+namespace {
+
+/// Best first: the higher price, then the earlier arrival.
+struct BestFirst {
+    bool operator()(const Mempool::Position& a, const Mempool::Position& b) const {
+        return a.price != b.price ? a.price > b.price : a.arrival < b.arrival;
+    }
+};
+
+struct Entry {
+    chain::TransactionPtr transaction;
+    FeeUnits units;
+    Amount cost;
+    std::uint64_t arrival = 0;
+    std::size_t slot = 0;  ///< its place among those that name the same block
+
+    const BlockId& block_id() const { return transaction->fields().block_id; }
+    Mempool::Position position() const { return {transaction->price(), arrival}; }
+};
+
+struct SenderTotals {
+    std::size_t count = 0;
+    std::size_t bytes = 0;
+    Amount cost;
+};
+
+/// The last reasons, by transaction; the oldest give way.
+class DropRecords {
+  public:
+    explicit DropRecords(std::size_t capacity) : capacity_{capacity} {}
+
+    void remember(const TxId& id, Fate fate, Error reason) {
+        if (capacity_ == 0) return;
+        if (order_.size() == capacity_) {
+            const auto oldest = records_.find(order_.front().id);
+            if (oldest != records_.end() && oldest->second.serial == order_.front().serial) {
+                records_.erase(oldest);
+            }
+            order_.pop_front();
+        }
+        order_.push_back({id, ++serial_});
+        records_.insert_or_assign(id, Record{{fate, std::move(reason)}, serial_});
+    }
+
+    void forget(const TxId& id) { records_.erase(id); }
+
+    std::optional<DropRecord> find(const TxId& id) const {
+        const auto found = records_.find(id);
+        if (found == records_.end()) return std::nullopt;
+        return found->second.drop;
+    }
+
+  private:
+    struct Record {
+        DropRecord drop;
+        std::uint64_t serial;
+    };
+    struct Turn {
+        TxId id;
+        std::uint64_t serial;  ///< tells whether the record has been renewed since
+    };
+
+    const std::size_t capacity_;
+    std::uint64_t serial_ = 0;
+    std::deque<Turn> order_;  ///< oldest first, at most capacity_
+    absl::flat_hash_map<TxId, Record, IdHash> records_;
+};
+
+}  // namespace
+
+/// One entry for each transaction, and the ways to find it. All is kept in step by insert() and
+/// erase(), the only functions that change more than one member.
+struct Mempool::Impl {
+    explicit Impl(const Limits& the_limits) : limits{the_limits}, drops{the_limits.drop_records} {}
+
+    const Limits limits;
+    absl::flat_hash_map<TxId, std::unique_ptr<Entry>, IdHash> by_id;
+    absl::btree_map<Position, Entry*, BestFirst> by_price;
+    absl::btree_map<std::uint64_t, Entry*> fresh;  ///< by arrival: what take_new has not seen yet
+    absl::flat_hash_map<Signature, Entry*, IdHash> by_signature;
+    absl::flat_hash_map<BlockId, std::vector<Entry*>, IdHash> by_block;
+    absl::flat_hash_map<Address, SenderTotals, IdHash> by_sender;
+    DropRecords drops;
+
+    std::size_t bytes = 0;
+    std::uint64_t version = 0;
+    std::uint64_t arrivals = 0;
+    std::uint64_t added = 0;
+    std::uint64_t refused = 0;
+    std::uint64_t evicted = 0;
+    std::uint64_t expired = 0;
+
+    Result<Amount> check_sender(const Offer& offer) const;
+    Result<std::vector<Entry*>> find_room(const chain::Transaction& newcomer) const;
+    Result<void> admit(const Offer& offer);
+    void insert(const Offer& offer, Amount sender_cost);
+    chain::TransactionPtr erase(Entry& entry);
+};
+
+/// What the sender's pending transactions would cost with this one among them.
+Result<Amount> Mempool::Impl::check_sender(const Offer& offer) const {
+    SenderTotals totals;
+    if (const auto found = by_sender.find(offer.transaction->sender); found != by_sender.end()) {
+        totals = found->second;
+    }
+    const std::size_t size_bytes = offer.transaction->size_bytes();
+    if (totals.count >= limits.sender_count) {
+        return fail(ErrorCode::kSenderLimit,
+                    fmt::format("{} transactions are waiting", totals.count));
+    }
+    if (size_bytes > limits.sender_bytes || totals.bytes > limits.sender_bytes - size_bytes) {
+        return fail(ErrorCode::kSenderLimit,
+                    fmt::format("{} bytes are waiting, {} more do not fit {}", totals.bytes,
+                                size_bytes, limits.sender_bytes));
+    }
+    const std::optional<Amount> cost = blobvm::add(totals.cost, offer.cost);
+    if (!cost || *cost > offer.sender_balance) {
+        return fail(ErrorCode::kPendingBalance,
+                    fmt::format("balance {}, pending {}, this one {}", offer.sender_balance.value,
+                                totals.cost.value, offer.cost.value));
+    }
+    return *cost;
+}
+
+/// The worst offers that must leave so that `newcomer` fits; all of them are worse than it.
+Result<std::vector<Entry*>> Mempool::Impl::find_room(const chain::Transaction& newcomer) const {
+    const auto full = [&] {
+        return fail(ErrorCode::kMempoolFull, fmt::format("{} transactions, {} bytes, price {}",
+                                                         by_id.size(), bytes,
+                                                         newcomer.price().value));
+    };
+    if (limits.count == 0 || newcomer.size_bytes() > limits.bytes) return full();
+
+    std::vector<Entry*> leaving;
+    std::size_t bytes_left = bytes;
+    for (auto worst = by_price.rbegin(); by_id.size() - leaving.size() >= limits.count ||
+                                         bytes_left > limits.bytes - newcomer.size_bytes();
+         ++worst) {
+        Entry* entry = worst->second;
+        if (entry->transaction->price() >= newcomer.price()) return full();
+        bytes_left -= entry->transaction->size_bytes();
+        leaving.push_back(entry);
+    }
+    return leaving;
+}
+
+Result<void> Mempool::Impl::admit(const Offer& offer) {
+    BLOBVM_TRY(const Amount sender_cost, check_sender(offer));
+    BLOBVM_TRY(const std::vector<Entry*> leaving, find_room(*offer.transaction));
+    // The newcomer goes in first: among those that leave may be others of its sender.
+    insert(offer, sender_cost);
+    for (Entry* entry : leaving) {
+        const chain::TransactionPtr gone = erase(*entry);
+        ++evicted;
+        drops.remember(gone->id, Fate::kEvicted,
+                       {ErrorCode::kMempoolFull,
+                        fmt::format("price {} gave way to {}", gone->price().value,
+                                    offer.transaction->price().value)});
+    }
+    return {};
+}
+
+void Mempool::Impl::insert(const Offer& offer, Amount sender_cost) {
+    const chain::Transaction& transaction = *offer.transaction;
+    auto owned = std::make_unique<Entry>(
+        Entry{offer.transaction, offer.units, offer.cost, ++arrivals, /*slot=*/0});
+    Entry* entry = owned.get();
+
+    by_id.emplace(transaction.id, std::move(owned));
+    by_price.emplace(entry->position(), entry);
+    fresh.emplace_hint(fresh.end(), entry->arrival, entry);
+    if (transaction.raw.signature.size() == Signature::kSize) {
+        by_signature.try_emplace(Signature::from(transaction.raw.signature), entry);
+    }
+    std::vector<Entry*>& neighbours = by_block[entry->block_id()];
+    entry->slot = neighbours.size();
+    neighbours.push_back(entry);
+    SenderTotals& totals = by_sender[transaction.sender];
+    totals.count += 1;
+    totals.bytes += transaction.size_bytes();
+    totals.cost = sender_cost;
+    bytes += transaction.size_bytes();
+    ++added;
+    ++version;
+    drops.forget(transaction.id);
+}
+
+chain::TransactionPtr Mempool::Impl::erase(Entry& entry) {
+    chain::TransactionPtr transaction = std::move(entry.transaction);
+    const BlockId& block_id = transaction->fields().block_id;
+
+    by_price.erase(Position{transaction->price(), entry.arrival});
+    fresh.erase(entry.arrival);
+    if (transaction->raw.signature.size() == Signature::kSize) {
+        const auto found = by_signature.find(Signature::from(transaction->raw.signature));
+        if (found != by_signature.end() && found->second == &entry) by_signature.erase(found);
+    }
+    const auto block = by_block.find(block_id);
+    std::vector<Entry*>& neighbours = block->second;
+    neighbours[entry.slot] = neighbours.back();
+    neighbours[entry.slot]->slot = entry.slot;
+    neighbours.pop_back();
+    if (neighbours.empty()) by_block.erase(block);
+    const auto sender = by_sender.find(transaction->sender);
+    SenderTotals& totals = sender->second;
+    totals.count -= 1;
+    totals.bytes -= transaction->size_bytes();
+    totals.cost = Amount{totals.cost.value - entry.cost.value};
+    if (totals.count == 0) by_sender.erase(sender);
+    bytes -= transaction->size_bytes();
+    ++version;
+    by_id.erase(transaction->id);  // last: the entry goes with it
+    return transaction;
+}
+
+Mempool::Mempool(const Limits& limits) : impl_{std::make_unique<Impl>(limits)} {}
+Mempool::~Mempool() = default;
+
+Result<void> Mempool::add(const Offer& offer) {
+    const Lock lock{mutex_};
+    const TxId& id = offer.transaction->id;
+    if (impl_->by_id.contains(id)) return fail(ErrorCode::kDuplicateTransaction);
+    Result<void> admitted = impl_->admit(offer);
+    if (!admitted) {
+        ++impl_->refused;
+        impl_->drops.remember(id, Fate::kRefused, admitted.error());
+    }
+    return admitted;
+}
+
+bool Mempool::contains(const TxId& id) const {
+    const Lock lock{mutex_};
+    return impl_->by_id.contains(id);
+}
+
+chain::TransactionPtr Mempool::find(const TxId& id) const {
+    const Lock lock{mutex_};
+    const auto found = impl_->by_id.find(id);
+    return found == impl_->by_id.end() ? nullptr : found->second->transaction;
+}
+
+chain::TransactionPtr Mempool::find_same(const chain::RawTransaction& raw) const {
+    if (raw.signature.size() != Signature::kSize) return nullptr;
+    chain::TransactionPtr candidate;
+    {
+        const Lock lock{mutex_};
+        const auto found = impl_->by_signature.find(Signature::from(raw.signature));
+        if (found == impl_->by_signature.end()) return nullptr;
+        candidate = found->second->transaction;
+    }
+    return same_bytes(candidate->raw.nested.view(), raw.nested.view()) ? candidate : nullptr;
+}
+
+std::size_t Mempool::size() const {
+    const Lock lock{mutex_};
+    return impl_->by_id.size();
+}
+
+std::size_t Mempool::size_bytes() const {
+    const Lock lock{mutex_};
+    return impl_->bytes;
+}
+
+std::uint64_t Mempool::version() const {
+    const Lock lock{mutex_};
+    return impl_->version;
+}
+
+chain::TransactionPtr Mempool::next_best(Position& position) const {
+    const Lock lock{mutex_};
+    const auto next = impl_->by_price.upper_bound(position);
+    if (next == impl_->by_price.end()) return nullptr;
+    position = next->first;
+    return next->second->transaction;
+}
+
+std::vector<chain::TransactionPtr> Mempool::take_new(FeeUnits max_units, std::size_t max_bytes) {
+    const Lock lock{mutex_};
+    std::vector<chain::TransactionPtr> taken;
+    FeeUnits units;
+    std::size_t bytes = 0;
+    auto next = impl_->fresh.begin();
+    for (; next != impl_->fresh.end(); ++next) {
+        const Entry& entry = *next->second;
+        const std::size_t size_bytes = entry.transaction->size_bytes();
+        if (entry.units > max_units || size_bytes > max_bytes) continue;
+        if (entry.units.value > max_units.value - units.value || size_bytes > max_bytes - bytes) {
+            break;
+        }
+        units.value += entry.units.value;
+        bytes += size_bytes;
+        taken.push_back(entry.transaction);
+    }
+    impl_->fresh.erase(impl_->fresh.begin(), next);
+    return taken;
+}
+
+chain::TransactionPtr Mempool::take_worst() {
+    const Lock lock{mutex_};
+    if (impl_->by_price.empty()) return nullptr;
+    return impl_->erase(*impl_->by_price.rbegin()->second);
+}
+
+chain::TransactionPtr Mempool::take_best() {
+    const Lock lock{mutex_};
+    if (impl_->by_price.empty()) return nullptr;
+    return impl_->erase(*impl_->by_price.begin()->second);
+}
+
+void Mempool::remove(std::span<const chain::TransactionPtr> transactions) {
+    const Lock lock{mutex_};
+    for (const chain::TransactionPtr& transaction : transactions) {
+        const auto found = impl_->by_id.find(transaction->id);
+        if (found != impl_->by_id.end()) impl_->erase(*found->second);
+    }
+}
+
+bool Mempool::drop(const TxId& id, Fate fate, Error reason) {
+    const Lock lock{mutex_};
+    const auto found = impl_->by_id.find(id);
+    if (found == impl_->by_id.end()) return false;
+    const chain::TransactionPtr gone = impl_->erase(*found->second);
+    if (fate == Fate::kEvicted) ++impl_->evicted;
+    if (fate == Fate::kExpired) ++impl_->expired;
+    impl_->drops.remember(gone->id, fate, std::move(reason));
+    return true;
+}
+
+std::size_t Mempool::expire(const std::function<bool(const BlockId&)>& is_recent) {
+    const Lock lock{mutex_};
+    std::vector<Entry*> leaving;
+    for (const auto& [block_id, entries] : impl_->by_block) {
+        if (!is_recent(block_id)) leaving.insert(leaving.end(), entries.begin(), entries.end());
+    }
+    for (Entry* entry : leaving) {
+        const chain::TransactionPtr gone = impl_->erase(*entry);
+        ++impl_->expired;
+        impl_->drops.remember(gone->id, Fate::kExpired,
+                              {ErrorCode::kInvalidBlockId, "its block is no longer recent"});
+    }
+    return leaving.size();
+}
+
+void Mempool::remember(const TxId& id, Fate fate, Error reason) {
+    const Lock lock{mutex_};
+    if (fate == Fate::kRefused) ++impl_->refused;
+    impl_->drops.remember(id, fate, std::move(reason));
+}
+
+std::optional<DropRecord> Mempool::why(const TxId& id) const {
+    const Lock lock{mutex_};
+    return impl_->drops.find(id);
+}
+
+Mempool::Stats Mempool::stats() const {
+    const Lock lock{mutex_};
+    return {.count = impl_->by_id.size(),
+            .bytes = impl_->bytes,
+            .added = impl_->added,
+            .refused = impl_->refused,
+            .evicted = impl_->evicted,
+            .expired = impl_->expired};
+}
+
+}  // namespace blobvm::mempool
