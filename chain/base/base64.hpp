@@ -18,8 +18,9 @@ std::string to_base64(ByteView bytes);
 /// Characters that `size` bytes take.
 constexpr std::size_t base64_size(std::size_t size) { return (size + 2) / 3 * 4; }
 
-/// Standard alphabet with padding, strict, but CR and LF inside are skipped as Go's decoder does
-/// (spec/blobvm.md 7.3). Anything else is kBase64Invalid.
+/// Standard alphabet, padding required. As Go's decoder does, CR and LF inside are skipped
+/// (spec/blobvm.md 7.3) and the unused bits of the last character may have any value. Anything
+/// else is kBase64Invalid, with Go's text.
 Result<Bytes> from_base64(std::string_view text);
 
 }  // namespace blobvm

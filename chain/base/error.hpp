@@ -14,12 +14,12 @@
     X(kCodecUnknownVersion, "unknown codec version")                            \
     X(kCodecTooLong, "byte array exceeds maximum length, 4194304")              \
     X(kCodecTrailingBytes, "trailing buffer space")                             \
-    X(kCodecMalformed, "couldn't unmarshal struct")                             \
-    X(kCodecSliceTooLong, "maximum marshal slice limit exceeded")               \
+    X(kCodecMalformed, "")                                                      \
+    X(kCodecSliceTooLong, "")                                                   \
     /* text forms */                                                            \
     X(kCb58Invalid, "")                                                         \
     X(kHexInvalid, "")                                                          \
-    X(kBase64Invalid, "illegal base64 data")                                    \
+    X(kBase64Invalid, "")                                                       \
     X(kAddressChecksum, "address checksum mismatch")                            \
     X(kJsonInvalid, "")                                                         \
     /* signatures */                                                            \

@@ -1,0 +1,17 @@
+#include <sys/random.h>
+
+#include "chain/base/bytes.hpp"
+#include "chain/base/check.hpp"
+
+namespace blobvm {
+
+std::uint64_t hash_seed() {
+    static const std::uint64_t seed = [] {
+        std::uint64_t random = 0;
+        CHECK(getrandom(&random, sizeof random, 0) == sizeof random);
+        return random;
+    }();
+    return seed;
+}
+
+}  // namespace blobvm

@@ -1,0 +1,136 @@
+#include "chain/block.hpp"
+
+#include "chain/base/hashing.hpp"
+#include "chain/detail/wire.hpp"
+
+namespace blobvm::chain {
+namespace {
+
+constexpr std::size_t kHeaderBytes =
+    kVersionBytes + BlockId::kSize + 8 + 8 + 8 + 8 + Hash256::kSize;
+constexpr std::size_t kCountBytes = 4;
+
+void write_header(detail::Writer& writer, const BlockHeader& header, std::size_t transactions) {
+    writer.raw(header.parent.view());
+    writer.i64(header.timestamp_s);
+    writer.u64(header.height);
+    writer.u64(header.price.value);
+    writer.u64(header.cost.value);
+    writer.raw(header.access_proof.view());
+    writer.u32(static_cast<std::uint32_t>(transactions));
+}
+
+const RawTransaction& raw_of(const RawTransaction& raw) { return raw; }
+const RawTransaction& raw_of(const TransactionPtr& transaction) { return transaction->raw; }
+
+template <class List>
+Result<Bytes> encode(const BlockHeader& header, const List& transactions) {
+    BLOBVM_TRY(detail::check_slice(transactions.size()));
+    std::size_t size = kHeaderBytes + kCountBytes;
+    for (const auto& transaction : transactions) size += raw_of(transaction).nested.size();
+    if (size > kMaxMessageBytes) return fail(ErrorCode::kCodecTooLong);
+
+    detail::Writer writer{size};
+    write_header(writer, header, transactions.size());
+    for (const auto& transaction : transactions) writer.raw(raw_of(transaction).nested.view());
+    return std::move(writer).finish();
+}
+
+/// The fields of a set with another value in its place.
+TxFields with_value(const TxFields& fields, ByteView value) {
+    TxFields changed = fields;
+    changed.body = SetFields{value};
+    return changed;
+}
+
+bool has_value(const RawTransaction& raw) {
+    const SetFields* set = raw.fields.set();
+    return set != nullptr && !set->value.empty();
+}
+
+}  // namespace
+
+Result<RawBlock> decode_block(SharedBytes bytes) {
+    BLOBVM_TRY(detail::Reader reader, detail::Reader::open(bytes.view()));
+    reader.enter_message(BLOBVM_IN_STRUCT);
+    RawBlock block;
+    block.header.parent = reader.fixed<BlockId>();
+    block.header.timestamp_s = reader.i64();
+    block.header.height = reader.u64();
+    block.header.price.value = reader.u64();
+    block.header.cost.value = reader.u64();
+    block.header.access_proof = reader.fixed<Hash256>();
+    block.transactions = detail::read_transactions(
+        reader, bytes, BLOBVM_IN_STRUCT BLOBVM_IN_ELEMENT BLOBVM_IN_POINTER BLOBVM_IN_STRUCT);
+    BLOBVM_TRY(std::move(reader).finish());
+    block.bytes = std::move(bytes);
+    return block;
+}
+
+Result<BlockPtr> load_block(RawBlock raw, TransactionLoader& loader) {
+    BLOBVM_TRY(std::vector<TransactionPtr> transactions, loader.load(raw.transactions));
+    const BlockId id = retag<BlockId>(keccak256(raw.bytes.view()));
+    return std::make_shared<const Block>(
+        Block{raw.header, std::move(transactions), std::move(raw.bytes), id});
+}
+
+Result<BlockPtr> make_block(const BlockHeader& header, std::vector<TransactionPtr> transactions) {
+    BLOBVM_TRY(Bytes bytes, encode(header, transactions));
+    const BlockId id = retag<BlockId>(keccak256(bytes));
+    return std::make_shared<const Block>(
+        Block{header, std::move(transactions), SharedBytes{std::move(bytes)}, id});
+}
+
+Result<Bytes> encode_block(const BlockHeader& header,
+                           std::span<const RawTransaction> transactions) {
+    return encode(header, transactions);
+}
+
+Bytes stored_form(const Block& block) {
+    detail::Writer writer{block.bytes.size() + block.transactions.size() * TxId::kSize};
+    write_header(writer, block.header, block.transactions.size());
+    for (const TransactionPtr& transaction : block.transactions) {
+        const RawTransaction& raw = transaction->raw;
+        if (has_value(raw)) {
+            detail::write_transaction(writer, with_value(raw.fields, transaction->id.view()),
+                                      raw.signature);
+        } else {
+            writer.raw(raw.nested.view());
+        }
+    }
+    return std::move(writer).finish();
+}
+
+Result<SharedBytes> full_form(const BlockId& id, SharedBytes stored,
+                              const std::function<Result<Bytes>(const TxId&)>& value_of) {
+    const Result<RawBlock> decoded = decode_block(std::move(stored));
+    if (!decoded) {
+        return fail(ErrorCode::kCorruption, "stored block: " + decoded.error().message());
+    }
+
+    detail::Writer writer{decoded->bytes.size()};
+    write_header(writer, decoded->header, decoded->transactions.size());
+    for (const RawTransaction& raw : decoded->transactions) {
+        if (!has_value(raw)) {
+            writer.raw(raw.nested.view());
+            continue;
+        }
+        const ByteView link = raw.fields.set()->value;
+        if (link.size() != TxId::kSize) {
+            return fail(ErrorCode::kCorruption, "stored block: a linked value is no id");
+        }
+        BLOBVM_TRY(const Bytes value, value_of(TxId::from(link)));
+        detail::write_transaction(writer, with_value(raw.fields, value), raw.signature);
+        if (writer.size() > kMaxMessageBytes) {
+            return fail(ErrorCode::kCorruption, "stored block: its values are too long");
+        }
+    }
+
+    SharedBytes full{std::move(writer).finish()};
+    if (retag<BlockId>(keccak256(full.view())) != id) {
+        return fail(ErrorCode::kCorruption, "stored block: wrong hash");
+    }
+    return full;
+}
+
+}  // namespace blobvm::chain
