@@ -11,6 +11,13 @@
 #define BLOBVM_TS(x)
 #endif
 
+// gRPC's headers bring absl's macros of the same names and meaning.
+#undef GUARDED_BY
+#undef PT_GUARDED_BY
+#undef ACQUIRED_BEFORE
+#undef ACQUIRED_AFTER
+#undef NO_THREAD_SAFETY_ANALYSIS
+
 #define CAPABILITY(x) BLOBVM_TS(capability(x))
 #define SCOPED_CAPABILITY BLOBVM_TS(scoped_lockable)
 #define GUARDED_BY(x) BLOBVM_TS(guarded_by(x))
