@@ -1,0 +1,113 @@
+#pragma once
+
+#include <rocksdb/db.h>
+#include <rocksdb/write_batch.h>
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "chain/base/mutex.hpp"
+#include "chain/base/result.hpp"
+#include "vm/store/detail/gate.hpp"
+
+namespace blobvm::vm::store::detail {
+
+/// Where a record lies. Both families share one log: a batch is atomic across them.
+enum class Family {
+    kState,   ///< small records
+    kBodies,  ///< values and blocks (prefixes 00 and 02); what is large goes to blob files
+};
+
+/// RocksDB with our options, which stops writing for good after the first failure, and can be
+/// closed beside readers. Safe from any thread; write() one thread at a time.
+class Database {
+  public:
+    /// The first failure of a write, flush or compaction; nothing is written after it.
+    class Latch {
+      public:
+        void set(std::string reason) EXCLUDES(mutex_);
+        std::optional<std::string> reason() const EXCLUDES(mutex_);
+
+      private:
+        mutable Mutex mutex_;
+        std::optional<std::string> reason_ GUARDED_BY(mutex_);
+    };
+
+    /// kStoreLocked if another process has it, kCorruption, kStoreFailed.
+    static Result<std::shared_ptr<Database>> open(const std::string& folder,
+                                                  std::uint64_t block_cache_bytes);
+    ~Database();
+    Database(const Database&) = delete;
+    Database& operator=(const Database&) = delete;
+
+    /// A view of one moment. It goes stale (kClosed) with the database.
+    class Moment {
+      public:
+        explicit Moment(std::shared_ptr<Database> database);
+        ~Moment();
+        Moment(const Moment&) = delete;
+        Moment& operator=(const Moment&) = delete;
+
+      private:
+        friend class Database;
+        std::shared_ptr<Database> database_;
+        const rocksdb::Snapshot* snapshot_ = nullptr;
+    };
+
+    /// Reads one record; empty if there is none. Without a moment: what was written last.
+    Result<std::optional<std::string>> get(Family family, std::string_view key,
+                                           const Moment* moment = nullptr) const;
+
+    /// The same for many records of kState; result[i] belongs to keys[i].
+    Result<std::vector<std::optional<std::string>>> get_many(
+        const std::vector<std::string_view>& keys) const;
+
+    /// Calls `visit` with the records of kState from `start` (included) to `end` (not included),
+    /// in order, until it returns false.
+    Result<void> scan(std::string_view start, std::string_view end,
+                      const std::function<bool(std::string_view, std::string_view)>& visit,
+                      const Moment* moment = nullptr) const;
+
+    void put(rocksdb::WriteBatch& batch, Family family, std::string_view key,
+             std::string_view value) const;
+    void remove(rocksdb::WriteBatch& batch, Family family, std::string_view key) const;
+
+    /// All or nothing. With `sync` it is on disk afterwards. A failure is final: see failure().
+    Result<void> write(rocksdb::WriteBatch& batch, bool sync);
+
+    /// Everything written so far is on disk afterwards.
+    Result<void> sync();
+
+    std::optional<std::string> failure() const { return latch_->reason(); }
+    std::uint64_t disk_bytes() const;
+    std::uint64_t memory_bytes() const;
+
+    /// Waits for calls under way, flushes and gives up the lock. Idempotent.
+    void close();
+
+  private:
+    Database() = default;
+
+    rocksdb::ColumnFamilyHandle* handle(Family family) const {
+        return handles_[static_cast<std::size_t>(family)];
+    }
+    Result<void> not_failed() const;
+
+    std::string folder_;
+    std::shared_ptr<Latch> latch_ = std::make_shared<Latch>();
+    std::unique_ptr<rocksdb::DB> db_;  ///< null once closed; used inside the gate only
+    std::vector<rocksdb::ColumnFamilyHandle*> handles_;
+    std::shared_ptr<rocksdb::Cache> block_cache_;
+    mutable Gate gate_;
+
+    Mutex mutex_;
+    std::set<const rocksdb::Snapshot*> snapshots_ GUARDED_BY(mutex_);
+};
+
+}  // namespace blobvm::vm::store::detail
