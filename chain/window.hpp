@@ -54,6 +54,7 @@ class Window {
     const History* history_ = nullptr;
     const void* parent_ = nullptr;  ///< the parent's node in the history
     std::uint64_t first_height_ = 0;
+    std::uint64_t accepted_end_ = 0;  ///< height of the first block that is not accepted
     std::uint64_t recent_units_ = 0;
     Price next_price_;
     BlockCost next_cost_;
@@ -95,7 +96,9 @@ class History {
     std::unique_ptr<Impl> impl_;
 };
 
-/// What a client should offer (spec/blobvm.md 6.4): at least the next price.
+/// What the original suggests (spec/blobvm.md 6.4). It looks backwards only: where prices rise it
+/// is below window.next_price(), and a transaction that offers it is refused, so a client takes the
+/// larger of the two. Cost: the size of the window.
 struct SuggestedFee {
     Price price;
     BlockCost cost;

@@ -1,8 +1,10 @@
 #pragma once
 
-#include <cstdint>
+#include <algorithm>
+#include <cstddef>
 #include <memory>
 #include <optional>
+#include <span>
 #include <utility>
 
 #include "chain/base/bytes.hpp"
@@ -10,11 +12,14 @@
 namespace blobvm::chain::detail {
 
 /// An immutable ordered map whose versions share structure: a treap with priorities from the
-/// (seeded) hash of the key. Copying costs a pointer, a lookup and an insertion the logarithm of
-/// the size. Safe to read from any thread.
+/// (seeded) hash of the key, so that nobody can grind keys into a deep tree. Copying costs a
+/// pointer, a lookup the logarithm of the size, a union of n and m entries (m the smaller)
+/// m log(n/m). Safe to read from any thread.
 template <class Key, class Value>
 class PersistentMap {
   public:
+    using Entry = std::pair<Key, Value>;
+
     const Value* find(const Key& key) const {
         const Node* node = root_.get();
         while (node != nullptr) {
@@ -40,15 +45,12 @@ class PersistentMap {
         return {&best->key, &best->value};
     }
 
-    /// This map with `key` bound to `value`.
-    PersistentMap with(const Key& key, Value value) const {
-        PersistentMap result;
-        result.size_ = size_ + (find(key) == nullptr ? 1 : 0);
-        result.root_ = insert(root_, key, std::move(value));
-        return result;
+    /// This map with each key of `entries` bound to its value; of equal keys the last one counts.
+    PersistentMap with(std::span<const Entry> entries) const {
+        return PersistentMap{unite(root_, build(entries))};
     }
 
-    std::size_t size() const { return size_; }
+    std::size_t size() const { return size_of(root_); }
 
   private:
     struct Node;
@@ -56,38 +58,77 @@ class PersistentMap {
     struct Node {
         Key key;
         Value value;
+        std::size_t priority;
+        std::size_t size;
         Link left;
         Link right;
     };
+    struct Parts {
+        Link below;
+        const Node* at;  ///< the node of the key itself, in the map that was split; or null
+        Link above;
+    };
 
-    static std::size_t priority(const Key& key) { return IdHash{}(key); }
+    PersistentMap(Link root) : root_{std::move(root)} {}  // NOLINT: private
 
-    static Link make(const Node& like, Link left, Link right) {
+    static std::size_t size_of(const Link& link) { return link ? link->size : 0; }
+
+    static Link make(const Key& key, const Value& value, std::size_t priority, Link left,
+                     Link right) {
+        const std::size_t size = 1 + size_of(left) + size_of(right);
         return std::make_shared<const Node>(
-            Node{like.key, like.value, std::move(left), std::move(right)});
+            Node{key, value, priority, size, std::move(left), std::move(right)});
     }
 
-    static Link insert(const Link& at, const Key& key, Value value) {
-        if (!at) return std::make_shared<const Node>(Node{key, std::move(value), nullptr, nullptr});
-        if (key == at->key) {
-            return std::make_shared<const Node>(Node{key, std::move(value), at->left, at->right});
-        }
-        if (key < at->key) {
-            Link left = insert(at->left, key, std::move(value));
-            if (priority(left->key) > priority(at->key)) {
-                return make(*left, left->left, make(*at, left->right, at->right));
-            }
-            return make(*at, std::move(left), at->right);
-        }
-        Link right = insert(at->right, key, std::move(value));
-        if (priority(right->key) > priority(at->key)) {
-            return make(*right, make(*at, at->left, right->left), right->right);
-        }
-        return make(*at, at->left, std::move(right));
+    /// The same entry over other subtrees; the same node where they are its own.
+    static Link rebuild(const Link& node, const Value& value, Link left, Link right) {
+        if (&value == &node->value && left == node->left && right == node->right) return node;
+        return make(node->key, value, node->priority, std::move(left), std::move(right));
     }
 
+    static Link build(std::span<const Entry> entries) {
+        if (entries.empty()) return nullptr;
+        if (entries.size() == 1) {
+            const auto& [key, value] = entries.front();
+            return make(key, value, IdHash{}(key), nullptr, nullptr);
+        }
+        const std::size_t half = entries.size() / 2;
+        return unite(build(entries.first(half)), build(entries.subspan(half)));
+    }
+
+    static Parts split(const Link& tree, const Key& key) {
+        if (!tree) return {nullptr, nullptr, nullptr};
+        if (key == tree->key) return {tree->left, tree.get(), tree->right};
+        if (key < tree->key) {
+            Parts parts = split(tree->left, key);
+            parts.above = rebuild(tree, tree->value, std::move(parts.above), tree->right);
+            return parts;
+        }
+        Parts parts = split(tree->right, key);
+        parts.below = rebuild(tree, tree->value, tree->left, std::move(parts.below));
+        return parts;
+    }
+
+    /// Both together; where both bind a key, `over` counts.
+    static Link unite(const Link& under, const Link& over) {
+        if (!under) return over;
+        if (!over) return under;
+        if (over->priority >= under->priority) {
+            const Parts parts = split(under, over->key);
+            return rebuild(over, over->value, unite(parts.below, over->left),
+                           unite(parts.above, over->right));
+        }
+        const Parts parts = split(over, under->key);
+        const Value& value = parts.at != nullptr ? parts.at->value : under->value;
+        return rebuild(under, value, unite(under->left, parts.below),
+                       unite(under->right, parts.above));
+    }
+
+  public:
+    PersistentMap() = default;
+
+  private:
     Link root_;
-    std::size_t size_ = 0;
 };
 
 }  // namespace blobvm::chain::detail
