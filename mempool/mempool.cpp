@@ -136,9 +136,9 @@ Result<Amount> Mempool::Impl::check_sender(const Offer& offer) const {
 /// The worst offers that must leave so that `newcomer` fits; all of them are worse than it.
 Result<std::vector<Entry*>> Mempool::Impl::find_room(const chain::Transaction& newcomer) const {
     const auto full = [&] {
-        return fail(ErrorCode::kMempoolFull, fmt::format("{} transactions, {} bytes, price {}",
-                                                         by_id.size(), bytes,
-                                                         newcomer.price().value));
+        return fail(ErrorCode::kMempoolFull,
+                    fmt::format("{} transactions, {} bytes, price {}", by_id.size(), bytes,
+                                newcomer.price().value));
     };
     if (limits.count == 0 || newcomer.size_bytes() > limits.bytes) return full();
 
@@ -163,10 +163,10 @@ Result<void> Mempool::Impl::admit(const Offer& offer) {
     for (Entry* entry : leaving) {
         const chain::TransactionPtr gone = erase(*entry);
         ++evicted;
-        drops.remember(gone->id, Fate::kEvicted,
-                       {ErrorCode::kMempoolFull,
-                        fmt::format("price {} gave way to {}", gone->price().value,
-                                    offer.transaction->price().value)});
+        drops.remember(
+            gone->id, Fate::kEvicted,
+            {ErrorCode::kMempoolFull, fmt::format("price {} gave way to {}", gone->price().value,
+                                                  offer.transaction->price().value)});
     }
     return {};
 }

@@ -5,8 +5,6 @@
 #include <cstdint>
 #include <functional>
 #include <map>
-#include <optional>
-#include <stop_token>
 #include <thread>
 
 #include "chain/base/mutex.hpp"
@@ -35,8 +33,10 @@ class BuildLoop {
 
     using WaiterId = std::uint64_t;
 
-    /// Calls `answer(true)` once there is something to build, from this object's thread; or
-    /// `answer(false)` when the loop stops. Each waiter is answered once, or cancelled.
+    /// Calls `answer(true)` once there is something to build, or `answer(false)` when the loop
+    /// stops, from this object's thread; if it has stopped already, `answer(false)` from the
+    /// caller's before this returns. Each waiter is answered once, or cancelled. An answer may call
+    /// anything here but stop().
     WaiterId wait(std::function<void(bool build)> answer) EXCLUDES(mutex_);
 
     /// The waiter will not be answered any more. False if it already was (or is being).
@@ -55,15 +55,24 @@ class BuildLoop {
 
   private:
     using Time = std::chrono::steady_clock::time_point;
+    using Waiters = std::map<WaiterId, std::function<void(bool)>>;
 
-    void run(std::stop_token stop) EXCLUDES(mutex_);
+    /// Sleeps, asks, answers, until stopped: the thread.
+    void run() EXCLUDES(mutex_);
+    /// Until there is a reason to look again; false once stopped.
+    bool sleep() EXCLUDES(mutex_);
+    /// Whether the answer of has_work could change anything now.
+    bool should_ask() const EXCLUDES(mutex_);
+    /// The state that follows from has_work's answer, and whom to tell.
+    Waiters decide(bool work) EXCLUDES(mutex_);
+    Waiters take_waiters() EXCLUDES(mutex_);
 
     const Clock& clock_;
     const std::chrono::nanoseconds build_interval_;
     const std::function<bool()> has_work_;
     mutable Mutex mutex_;
     std::condition_variable_any woken_;
-    std::map<WaiterId, std::function<void(bool)>> waiters_ GUARDED_BY(mutex_);
+    Waiters waiters_ GUARDED_BY(mutex_);
     WaiterId next_waiter_ GUARDED_BY(mutex_) = 1;
     Time not_before_ GUARDED_BY(mutex_){};
     State state_ GUARDED_BY(mutex_) = State::kDontBuild;

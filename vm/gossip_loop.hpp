@@ -2,8 +2,10 @@
 
 #include <condition_variable>
 #include <memory>
+#include <span>
 #include <stop_token>
 #include <thread>
+#include <vector>
 
 #include "chain/base/bytes.hpp"
 #include "chain/base/mutex.hpp"
@@ -14,6 +16,9 @@ namespace blobvm::vm {
 /// Push gossip of transactions: new ones every gossipInterval, the best of the pool again every
 /// regossipInterval; nothing is removed from the pool for it. What comes in is checked from cheap
 /// to dear, under a budget for each peer, and is never an error to the node.
+///
+/// One round sends at most kMaxMessageBytes and the target block size in units; before normal
+/// operation nothing is sent and everything that comes in is ignored.
 class GossipLoop {
   public:
     static constexpr std::size_t kMaxMessageBytes = 1024 * 1024;  ///< sent at most
@@ -30,10 +35,21 @@ class GossipLoop {
     /// Sends what is due now; the thread calls it, and so can a simulator.
     void tick() EXCLUDES(mutex_);
 
-    void stop();
+    /// Ends the thread. Idempotent.
+    void stop() EXCLUDES(mutex_);
 
   private:
     struct Impl;
+
+    void run(const std::stop_token& stop) EXCLUDES(mutex_);
+    void push_new() EXCLUDES(mutex_);
+    void push_best() EXCLUDES(mutex_);
+    void send(std::span<const chain::TransactionPtr> transactions) EXCLUDES(mutex_);
+    /// What of a message is neither known nor seen lately, within the peer's budget.
+    std::vector<chain::RawTransaction> keep_unseen(const NodeId& peer,
+                                                   std::vector<chain::RawTransaction> raws)
+        EXCLUDES(mutex_);
+
     Mutex mutex_;
     std::unique_ptr<Impl> impl_ PT_GUARDED_BY(mutex_);
     VirtualMachine& vm_;
