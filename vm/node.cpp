@@ -69,14 +69,16 @@ Result<std::optional<std::uint64_t>> reachable_height(const ChainStore& store,
     const Tip tip = store.tip();
     if (!witness) {
         if (tip.height == 0) return std::optional<std::uint64_t>{0};
-        log::warn("the node's database knows nothing of this chain's {} blocks", tip.height);
+        log::warn("the node's database knows nothing of this chain",
+                  fmt::format("{} blocks here", tip.height));
         return std::optional<std::uint64_t>{};
     }
     if (tip.height < witness->height) return std::optional<std::uint64_t>{tip.height};
     BLOBVM_TRY(const BlockId ours, store.block_id_at(witness->height));
     if (ours != witness->id) {
-        log::warn("at height {} the node has accepted {}, this database {}", witness->height,
-                  to_cb58(witness->id.view()), to_cb58(ours.view()));
+        log::warn("the node has accepted another block",
+                  fmt::format("height {}: there {}, here {}", witness->height,
+                              to_cb58(witness->id.view()), to_cb58(ours.view())));
         return std::optional<std::uint64_t>{};
     }
     return std::optional<std::uint64_t>{witness->height};
@@ -100,10 +102,12 @@ Result<std::unique_ptr<ChainStore>> open_store(const ChainSetup& setup,
     }
     if (target && *target < store->tip().height) {
         if (*target < store->oldest_reachable_height()) {
-            log::warn("height {} is further back than the undo records reach", *target);
+            log::warn("the undo records do not reach far enough",
+                      fmt::format("height {} of {}", *target, store->tip().height));
             target.reset();
         } else {
-            log::warn("rolling back from height {} to {}", store->tip().height, *target);
+            log::warn("rolling back",
+                      fmt::format("from height {} to {}", store->tip().height, *target));
             BLOBVM_TRY(store->roll_back_to(*target));
         }
     }
@@ -113,7 +117,7 @@ Result<std::unique_ptr<ChainStore>> open_store(const ChainSetup& setup,
     store->close();
     store.reset();
     BLOBVM_TRY(const std::string aside, store::set_aside(setup.chain_data_dir));
-    log::warn("starting from genesis; the old database is kept at {}", aside);
+    log::warn("starting from genesis, the old database is kept", aside);
     BLOBVM_TRY(store, store::open_rocks_store(options));
     BLOBVM_TRY(create_chain(*store, genesis, config));
     return store;
@@ -219,8 +223,9 @@ Result<std::unique_ptr<Node>> Node::open(const ChainSetup& setup, const Clock& c
     impl->gossip = std::make_unique<GossipLoop>(*vm, services, clock, impl->metrics);
 
     const BlockInfo tip = vm->last_accepted();
-    log::info("chain {} is at height {}, block {}", to_cb58(setup.chain_id.view()), tip.height,
-              to_cb58(tip.id.view()));
+    log::info("chain opened",
+              fmt::format("{} at height {}, block {}", to_cb58(setup.chain_id.view()), tip.height,
+                          to_cb58(tip.id.view())));
     return std::unique_ptr<Node>{new Node{std::move(impl)}};
 }
 

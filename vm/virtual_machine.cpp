@@ -276,7 +276,6 @@ Result<chain::BuiltBlock> VirtualMachine::Impl::build() {
     const chain::Block& parent = *preferred.block;
     const std::int64_t time_s = std::max(parts.clock.now_s(), parent.header.timestamp_s);
     const chain::Window window = history.window(parent.id, time_s);
-    mempool.expire([&](const BlockId& id) { return window.has_block(id); });
     mempool::Mempool::Position position;
     return chain::build_block(
         parent, window, parts.genesis, preferred.state, time_s,
@@ -291,6 +290,7 @@ Result<chain::BlockPtr> VirtualMachine::build_block() {
         const ReaderLock lock{impl_->tip_mutex};
         return impl_->preferred.id;
     }();
+    impl_->expire_offers();
     const Impl::Fruitless asked{preferred, impl_->mempool.version(), impl_->parts.clock.now_s()};
     Result<chain::BuiltBlock> built = impl_->build();
     if (!built) {
@@ -313,6 +313,7 @@ void VirtualMachine::Impl::on_skipped(const chain::TransactionPtr& tx, const Err
     switch (error.code) {
         case ErrorCode::kDuplicateTransaction:  // in a processing block
         case ErrorCode::kInsufficientPrice:     // the price may fall
+        case ErrorCode::kInvalidBlockId:        // expire_offers() decides
             return;
         case ErrorCode::kInvalidBalance:  // money may come
             mempool.remember(tx->id, mempool::Fate::kSkipped, error);
@@ -450,12 +451,17 @@ void VirtualMachine::Impl::rebuild_states() {
     }
 }
 
-/// What names a block that the next one can no longer look back to leaves the pool.
+/// What names a block that neither a child of the accepted tip nor one of the preferred tip can
+/// look back to leaves the pool. (Preference alone does not decide: it may turn back.)
 void VirtualMachine::Impl::expire_offers() {
+    if (mempool.size() == 0) return;
     const ReaderLock lock{tip_mutex};
-    if (!preferred.block || mempool.size() == 0) return;
-    const chain::Window window = history.window(preferred.id, parts.clock.now_s());
-    mempool.expire([&](const BlockId& id) { return window.has_block(id); });
+    const std::int64_t now_s = parts.clock.now_s();
+    const chain::Window on_accepted = history.window(accepted->id, now_s);
+    const chain::Window on_preferred =
+        history.window(preferred.block ? preferred.id : accepted->id, now_s);
+    mempool.expire(
+        [&](const BlockId& id) { return on_accepted.has_block(id) || on_preferred.has_block(id); });
 }
 
 void VirtualMachine::Impl::note_activity(const chain::Block& block) {
@@ -511,7 +517,7 @@ void VirtualMachine::set_preference(const BlockId& id) {
         if (impl_->preferred.id == id && impl_->preferred.block) return;
         impl_->preferred = impl_->tip_at(id);
         if (!impl_->preferred.block) {
-            log::error("the engine prefers block {}, which is neither accepted nor processing",
+            log::error("the engine prefers a block that is neither accepted nor processing",
                        to_cb58(id.view()));
         }
     }
