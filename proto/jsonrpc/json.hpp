@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -19,7 +20,10 @@ namespace blobvm::json {
 
 enum class Kind { kNull, kBool, kNumber, kString, kArray, kObject };
 
-constexpr std::size_t kMaxDepth = 64;
+constexpr std::size_t kMaxDepth = 64;         ///< nested arrays and objects
+constexpr std::size_t kMaxValues = 1u << 20;  ///< in one text from a stranger
+
+class Document;
 
 /// One value of a text that has been checked as a whole: a view, valid while the text and the
 /// Document live.
@@ -36,8 +40,18 @@ class Value {
     std::optional<std::string> as_string() const;  ///< escapes resolved as Go does
     /// The characters between the quotes as they stand, escapes not resolved: no copy.
     std::optional<std::string_view> quoted() const;
+    /// A string in which nothing is escaped, so that quoted() is its content (if it is UTF-8).
+    bool is_plain() const;
 
-    /// An object's member; names match without ASCII case, the last one wins.
+    /// Members or elements, in order, duplicates kept: `for (auto v = x.first(); v; v = v->next())`
+    /// allocates nothing. Empty for what is neither array nor object, and at the end.
+    std::optional<Value> first() const;
+    std::optional<Value> next() const;
+    /// Whether this value stands in an object under `name`, case ignored as Go does.
+    bool is_member(std::string_view name) const;
+    std::string key() const;  ///< its name in the object; empty in an array
+
+    /// An object's member; names match without case, the last one wins.
     std::optional<Value> member(std::string_view name) const;
     /// An object's member by its exact name (Go maps); the last one wins.
     std::optional<Value> exact_member(std::string_view name) const;
@@ -46,16 +60,20 @@ class Value {
 
   private:
     friend class Document;
-    const struct Node* node_ = nullptr;
+    Value(const struct Tree* tree, std::uint32_t index) : tree_{tree}, index_{index} {}
+
+    const struct Tree* tree_;
+    std::uint32_t index_;
 };
 
-/// A parsed text. Keeps a view of it: the text must outlive the document.
+/// A parsed text. Keeps a view of it: the text must outlive the document. Time and memory grow
+/// with the length of the text; nothing is allocated for a single value.
 class Document {
   public:
     /// The whole text is one value (Go: json.Unmarshal). kJsonInvalid with Go's text.
-    static Result<Document> parse(std::string_view text);
+    static Result<Document> parse(std::string_view text, std::size_t max_values = kMaxValues);
     /// The first value of the text, the rest ignored (Go: Decoder.Decode).
-    static Result<Document> parse_first(std::string_view text);
+    static Result<Document> parse_first(std::string_view text, std::size_t max_values = kMaxValues);
 
     Document(Document&&) noexcept;
     Document& operator=(Document&&) noexcept;
@@ -64,7 +82,6 @@ class Document {
     Value root() const;
 
   private:
-    struct Tree;
     explicit Document(std::unique_ptr<Tree> tree);
     std::unique_ptr<Tree> tree_;
 };
@@ -75,5 +92,14 @@ void append_quoted(std::string& out, std::string_view text);
 /// `raw`, a valid value, without white space between tokens and with HTML characters escaped, as
 /// Go writes a json.RawMessage.
 void append_compact(std::string& out, std::string_view raw);
+
+void append_number(std::string& out, std::uint64_t number);
+void append_number(std::string& out, std::int64_t number);
+
+/// What Go says of a value that does not fit its type, such as `json: cannot unmarshal string into
+/// Go struct field Genesis.magic of type uint64`. `where` is "Struct.field.path", or empty for
+/// "Go value"; for integers the number is told, as Go does.
+Failure type_error(const Value& value, std::string_view where, std::string_view go_type,
+                   bool tell_number = false);
 
 }  // namespace blobvm::json
