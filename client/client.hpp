@@ -43,6 +43,13 @@ struct ActivityEntry {
     std::string json;  ///< the entry as the node sent it
 };
 
+/// What a node remembers of a transaction that it was handed.
+struct TxStatus {
+    enum class Kind { kUnknown, kPending, kAccepted, kDropped };
+    Kind kind = Kind::kUnknown;
+    std::string reason;  ///< why it was dropped
+};
+
 /// A node, as programs talk to it. Calls block; each may fail with kConnection, kTimeout,
 /// kHttpStatus, or kRpc with the node's message. Safe from several threads.
 class Client {
@@ -62,6 +69,14 @@ class Client {
 
     /// One request for all; results[i] belongs to ids[i].
     virtual Result<std::vector<bool>> have_transactions(std::span<const TxId> ids) = 0;
+
+    /// One request for all; results[i] belongs to ids[i]. Empty if the node has no such method, as
+    /// the original.
+    virtual Result<std::optional<std::vector<TxStatus>>> transaction_statuses(
+        std::span<const TxId> ids) {
+        static_cast<void>(ids);
+        return std::optional<std::vector<TxStatus>>{};
+    }
 
     virtual Result<chain::SuggestedFee> suggested_raw_fee() = 0;
 
