@@ -68,7 +68,7 @@ Result<void> validate(const Genesis& genesis) {
                                 kMaxSliceLength));
     }
     if (genesis.airdrop_hash.size() > kMaxStringLength) {
-        return fail(ErrorCode::kAirdropMismatch, "airdrop hash too long");
+        return fail(ErrorCode::kAirdropMismatch, "airdrop hash is too long");
     }
     if (!genesis.airdrop_hash.empty() && genesis.airdrop_units == Amount{0}) {
         return fail(ErrorCode::kGenesisAirdropUnits, "non-zero airdrop units required");
@@ -92,8 +92,9 @@ Result<std::vector<Allocation>> initial_balances(const Genesis& genesis,
     if (!genesis.airdrop_hash.empty()) {
         const std::string given = airdrop ? to_hex_0x(airdrop->file_hash.view()) : "no file";
         if (given != genesis.airdrop_hash) {
-            return fail(Error{ErrorCode::kAirdropMismatch,
-                              fmt::format("{} but got {}", genesis.airdrop_hash, given)});
+            return fail(ErrorCode::kAirdropMismatch,
+                        fmt::format("expected standard allocation {} but got {}",
+                                    genesis.airdrop_hash, given));
         }
         for (const Address& address : airdrop->addresses) set(address, genesis.airdrop_units);
         if (!fee(Price{genesis.airdrop_units.value}, FeeUnits{balances.size()})) {

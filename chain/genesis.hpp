@@ -46,9 +46,12 @@ struct Airdrop {
     std::vector<Address> addresses;
 };
 
-/// Every balance that the chain starts with, each address once. kAirdropMismatch where the genesis
-/// asks for another airdrop file than `airdrop` (or for one, and none is there);
-/// kGenesisSupplyOverflow where the sum would not fit.
+/// Every balance that the chain starts with, each address once: the airdrop's, then the custom
+/// allocation in order, where later entries replace earlier ones (spec/blobvm.md 4.1).
+/// kAirdropMismatch where the genesis asks for another airdrop file than `airdrop` (or for one, and
+/// none is there); kGenesisSupplyOverflow where what the airdrop hands out would not fit. (A custom
+/// allocation may hold more in all: the original starts with it, and no transfer can overflow a
+/// balance.)
 Result<std::vector<Allocation>> initial_balances(const Genesis& genesis,
                                                  const std::optional<Airdrop>& airdrop);
 

@@ -10,6 +10,7 @@
 
 #include "chain/base/check.hpp"
 #include "chain/execution.hpp"
+#include "chain/verification.hpp"
 
 namespace blobvm::chain {
 namespace {
@@ -248,8 +249,9 @@ void History::accept(const BlockId& id) {
     CHECK(node != nullptr && node->block.parent == impl_->accepted.back()->block.id);
     node->accepted = true;
     impl_->accepted.push_back(node);
+    const std::int64_t earliest_now_s = node->block.timestamp_s - kFutureBoundS;
     while (impl_->accepted.size() > 1 &&
-           !impl_->in_lookback(*impl_->accepted.front(), node->block.timestamp_s)) {
+           !impl_->in_lookback(*impl_->accepted.front(), earliest_now_s)) {
         Node* const oldest = impl_->accepted.front();
         impl_->accepted.pop_front();
         impl_->erase(oldest);

@@ -72,22 +72,25 @@ class History {
     History(const History&) = delete;
     History& operator=(const History&) = delete;
 
-    /// Starts over with `accepted` blocks, oldest first, each the parent of the next. It must reach
-    /// back over the window (or to genesis); at least one block.
+    /// Starts over with `accepted` blocks, oldest first, each the parent of the next; at least one.
+    /// They must reach back to genesis, or over the window and kFutureBoundS more.
     void reset(std::vector<BlockSummary> accepted);
 
     /// Adds a verified block whose parent is here. No effect if it is here already.
     void add(BlockSummary block);
 
-    /// `id`, a child of the last accepted block, is final: what is older than the window leaves.
-    /// Its rivals stay until they are rejected.
+    /// `id`, a child of the last accepted block, is final: what no later window can reach leaves,
+    /// even if the clock is kFutureBoundS behind the block. Its rivals stay until they are
+    /// rejected.
     void accept(const BlockId& id);
 
+    /// `id` is not here any more. No effect if it never was, or is accepted.
     void reject(const BlockId& id);
 
     bool contains(const BlockId& id) const;
 
-    /// The context of a child of `parent` at `child_time_s`. `parent` must be here.
+    /// The context of a child of `parent` at `child_time_s`. `parent` must be here. (A time before
+    /// the parent's gives what spec/blobvm.md 6.3 says, as far back as blocks are kept.)
     Window window(const BlockId& parent, std::int64_t child_time_s) const;
 
   private:

@@ -40,7 +40,7 @@
     X(kGenesisAllocation, "invalid custom allocation")                          \
     X(kGenesisAirdropUnits, "invalid airdrop units")                            \
     X(kGenesisSupplyOverflow, "allocations exceed the supply limit")            \
-    X(kAirdropMismatch, "expected standard allocation")                         \
+    X(kAirdropMismatch, "")                                                     \
     X(kAirdropInvalid, "invalid airdrop file")                                  \
     /* transactions, in the order in which they are checked (6.2) */            \
     X(kInvalidBlockId, "invalid blockID")                                       \
