@@ -7,121 +7,16 @@
 #include <atomic>
 #include <cstdio>
 #include <fstream>
-#include <optional>
-#include <sstream>
 #include <utility>
 
 #include "chain/base/cb58.hpp"
 #include "proto/jsonrpc/genesis.hpp"
+#include "vm/detail/open_store.hpp"
 #include "vm/log.hpp"
-#include "vm/store/rocks_store.hpp"
 
 namespace blobvm::vm {
 
 namespace {
-
-constexpr std::uintmax_t kMaxAirdropBytes = 256 * 1024 * 1024;
-
-Result<std::string> read_file(const std::string& path, std::uintmax_t max_bytes) {
-    std::ifstream file{path, std::ios::binary | std::ios::ate};
-    if (!file) return fail(ErrorCode::kIo, "cannot read " + path);
-    const auto size = static_cast<std::uintmax_t>(file.tellg());
-    if (size > max_bytes) {
-        return fail(ErrorCode::kTooLarge,
-                    fmt::format("{}: {} bytes, limit {}", path, size, max_bytes));
-    }
-    std::string content(size, '\0');
-    file.seekg(0);
-    file.read(content.data(), static_cast<std::streamsize>(size));
-    if (!file) return fail(ErrorCode::kIo, "cannot read " + path);
-    return content;
-}
-
-/// The airdrop file that the operator has named, where the genesis asks for one.
-Result<std::optional<chain::Airdrop>> load_airdrop(const chain::Genesis& genesis,
-                                                   const Config& config) {
-    if (genesis.airdrop_hash.empty() || config.airdrop_file.empty()) {
-        return std::optional<chain::Airdrop>{};
-    }
-    BLOBVM_TRY(const std::string content, read_file(config.airdrop_file, kMaxAirdropBytes));
-    BLOBVM_TRY(chain::Airdrop airdrop, jsonrpc::parse_airdrop(content));
-    return std::optional<chain::Airdrop>{std::move(airdrop)};
-}
-
-store::OpenOptions store_options(const ChainSetup& setup, const Config& config) {
-    return {.directory = setup.chain_data_dir,
-            .chain_id = setup.chain_id,
-            .cache_bytes = config.block_cache_bytes};
-}
-
-Result<void> create_chain(ChainStore& store, const chain::Genesis& genesis, const Config& config) {
-    BLOBVM_TRY(const std::optional<chain::Airdrop> airdrop, load_airdrop(genesis, config));
-    BLOBVM_TRY(const std::vector<chain::Allocation> balances,
-               chain::initial_balances(genesis, airdrop));
-    return store.create(genesis, *chain::genesis_block(genesis), balances);
-}
-
-/// How far the accepted chain may reach, so that the node's height is not below ours
-/// (spec/rpcchainvm.md 3.13): the height to start from, or nothing if no block but genesis may
-/// stay.
-Result<std::optional<std::uint64_t>> reachable_height(const ChainStore& store,
-                                                      const std::optional<Witness>& witness) {
-    const Tip tip = store.tip();
-    if (!witness) {
-        if (tip.height == 0) return std::optional<std::uint64_t>{0};
-        log::warn("the node's database knows nothing of this chain",
-                  fmt::format("{} blocks here", tip.height));
-        return std::optional<std::uint64_t>{};
-    }
-    if (tip.height < witness->height) return std::optional<std::uint64_t>{tip.height};
-    BLOBVM_TRY(const BlockId ours, store.block_id_at(witness->height));
-    if (ours != witness->id) {
-        log::warn("the node has accepted another block",
-                  fmt::format("height {}: there {}, here {}", witness->height,
-                              to_cb58(witness->id.view()), to_cb58(ours.view())));
-        return std::optional<std::uint64_t>{};
-    }
-    return std::optional<std::uint64_t>{witness->height};
-}
-
-/// Opens the store and brings it in line with the node.
-Result<std::unique_ptr<ChainStore>> open_store(const ChainSetup& setup,
-                                               const chain::Genesis& genesis, const Config& config,
-                                               NodeServices& services) {
-    const store::OpenOptions options = store_options(setup, config);
-    BLOBVM_TRY(std::unique_ptr<ChainStore> store, store::open_rocks_store(options));
-    if (!store->has_chain()) {
-        BLOBVM_TRY(create_chain(*store, genesis, config));
-        return store;
-    }
-    BLOBVM_TRY(store::check_genesis(*store, genesis));
-    BLOBVM_TRY(const std::optional<Witness> witness, services.read_witness());
-    BLOBVM_TRY(std::optional<std::uint64_t> target, reachable_height(*store, witness));
-    if (target && config.roll_back_to >= 0) {
-        target = std::min(*target, static_cast<std::uint64_t>(config.roll_back_to));
-    }
-    if (target && *target < store->tip().height) {
-        if (*target < store->oldest_reachable_height()) {
-            log::warn("the undo records do not reach far enough",
-                      fmt::format("height {} of {}", *target, store->tip().height));
-            target.reset();
-        } else {
-            log::warn("rolling back",
-                      fmt::format("from height {} to {}", store->tip().height, *target));
-            BLOBVM_TRY(store->roll_back_to(*target));
-        }
-    }
-    if (target) return store;
-
-    // Height 0 always works: the node fetches the blocks again. Nothing is thrown away.
-    store->close();
-    store.reset();
-    BLOBVM_TRY(const std::string aside, store::set_aside(setup.chain_data_dir));
-    log::warn("starting from genesis, the old database is kept", aside);
-    BLOBVM_TRY(store, store::open_rocks_store(options));
-    BLOBVM_TRY(create_chain(*store, genesis, config));
-    return store;
-}
 
 std::string_view name_of(EngineState state) {
     switch (state) {
@@ -205,7 +100,8 @@ Result<std::unique_ptr<Node>> Node::open(const ChainSetup& setup, const Clock& c
     log::set_level(config.log_level);
     BLOBVM_TRY(const chain::Genesis genesis, jsonrpc::parse_genesis(setup.genesis_json));
     BLOBVM_TRY(chain::validate(genesis));
-    BLOBVM_TRY(std::unique_ptr<ChainStore> store, open_store(setup, genesis, config, services));
+    BLOBVM_TRY(std::unique_ptr<ChainStore> store,
+               detail::open_store(setup, genesis, config, clock, executor, services));
 
     auto impl = std::make_unique<Impl>(setup, clock, std::move(store));
     BLOBVM_TRY(impl->vm, VirtualMachine::open({.clock = clock,
