@@ -1,5 +1,6 @@
 #include "tests/support/memory_chain_store.hpp"
 
+#include <algorithm>
 #include <utility>
 
 #include "chain/base/hashing.hpp"
@@ -19,8 +20,10 @@ void digest_record(Keccak256& digest, ByteView key, ByteView value) {
 }
 
 Bytes record_key(std::uint8_t prefix, ByteView id) {
-    Bytes key{std::byte{prefix}, std::byte{'/'}};
-    key.insert(key.end(), id.begin(), id.end());
+    Bytes key(2 + id.size());
+    key[0] = std::byte{prefix};
+    key[1] = std::byte{'/'};
+    std::copy(id.begin(), id.end(), key.begin() + 2);
     return key;
 }
 

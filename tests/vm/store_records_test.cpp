@@ -1,0 +1,108 @@
+#include "vm/store/detail/records.hpp"
+
+#include <gtest/gtest.h>
+
+#include "chain/base/hex.hpp"
+#include "vm/store/detail/value_cache.hpp"
+
+namespace blobvm::vm::store::detail {
+namespace {
+
+std::string hex(const RecordKey& key) { return to_hex(as_bytes(key.view())); }
+
+template <class Id>
+Id filled(int with) {
+    Id id;
+    id.bytes.fill(std::byte(with));
+    return id;
+}
+
+std::string repeated(const char* digits, int count) {
+    std::string text;
+    while (count-- > 0) text += digits;
+    return text;
+}
+
+TEST(StoreRecordsTest, KeysAreThoseOfTheOriginal) {
+    EXPECT_EQ(hex(block_key(filled<BlockId>(0xab))), "002f" + repeated("ab", 32));
+    EXPECT_EQ(hex(transaction_key(filled<TxId>(0xab))), "012f" + repeated("ab", 32));
+    EXPECT_EQ(hex(value_key(filled<TxId>(0xab))), "022f" + repeated("ab", 32));
+    EXPECT_EQ(hex(blob_key(filled<BlobKey>(0xab))), "032f" + repeated("ab", 32));
+    EXPECT_EQ(hex(balance_key(filled<Address>(0xab))), "042f" + repeated("ab", 20));
+    EXPECT_EQ(last_accepted_key().view(), "last_accepted");
+}
+
+TEST(StoreRecordsTest, KeysOfOursLieBehindTheOriginalsInOrderOfHeight) {
+    EXPECT_EQ(hex(genesis_key()), "052f67");
+    EXPECT_EQ(hex(index_key(0x1234)), "052f680000000000001234");
+    EXPECT_EQ(hex(undo_key(0x1234)), "052f750000000000001234");
+    EXPECT_LT(undo_key(255).view(), undo_key(256).view());
+    EXPECT_EQ(height_of_undo_key(undo_key(77).view()), 77U);
+    EXPECT_EQ(height_of_undo_key(index_key(77).view()), std::nullopt);
+    EXPECT_EQ(height_of_undo_key("last_accepted"), std::nullopt);
+}
+
+TEST(StoreRecordsTest, BalanceIsEightBytesBigEndian) {
+    EXPECT_EQ(to_hex(as_bytes(encode_balance(Amount{0x0102030405060708}))), "0102030405060708");
+    EXPECT_EQ(decode_balance(encode_balance(Amount{~0ULL})).value(), Amount{~0ULL});
+    EXPECT_EQ(decode_balance("1234567").error().code, ErrorCode::kCorruption);
+    EXPECT_EQ(decode_balance("123456789").error().code, ErrorCode::kCorruption);
+}
+
+TEST(StoreRecordsTest, IndexAndUndoReadBackAsWritten) {
+    const IndexRecord index{.id = filled<BlockId>(3), .units = FeeUnits{1ULL << 40}};
+    EXPECT_EQ(decode_index(encode_index(index)).value(), index);
+    const UndoRecord undo{.balances = {{filled<Address>(1), Amount{7}},
+                                       {filled<Address>(2), std::nullopt},
+                                       {filled<Address>(3), Amount{0}}},
+                          .blobs = {filled<BlobKey>(9), filled<BlobKey>(8)}};
+    EXPECT_EQ(decode_undo(encode_undo(undo)).value(), undo);
+    EXPECT_EQ(decode_undo(encode_undo({})).value(), UndoRecord{});
+}
+
+TEST(StoreRecordsTest, EveryDamagedLengthIsCorruption) {
+    const std::string undo =
+        encode_undo({.balances = {{filled<Address>(1), Amount{7}}}, .blobs = {filled<BlobKey>(9)}});
+    for (std::size_t size = 0; size < undo.size(); ++size) {
+        EXPECT_EQ(decode_undo(undo.substr(0, size)).error().code, ErrorCode::kCorruption) << size;
+    }
+    EXPECT_EQ(decode_undo(undo + "x").error().code, ErrorCode::kCorruption);
+    EXPECT_EQ(decode_undo(std::string(8, '\xff')).error().code, ErrorCode::kCorruption);
+    EXPECT_EQ(decode_index("short").error().code, ErrorCode::kCorruption);
+    EXPECT_EQ(decode_id<Hash256>("short").error().code, ErrorCode::kCorruption);
+}
+
+SharedBytes value_of_size(std::size_t size) { return SharedBytes{Bytes(size)}; }
+
+TEST(ValueCacheTest, OldestUseLeavesFirst) {
+    ValueCache cache{/*capacity_bytes=*/100};
+    cache.add(filled<BlobKey>(1), value_of_size(40));
+    cache.add(filled<BlobKey>(2), value_of_size(40));
+    EXPECT_EQ(cache.find(filled<BlobKey>(1)).size(), 40U);
+    cache.add(filled<BlobKey>(3), value_of_size(40));
+
+    EXPECT_TRUE(cache.find(filled<BlobKey>(2)).empty());
+    EXPECT_EQ(cache.find(filled<BlobKey>(1)).size(), 40U);
+    EXPECT_EQ(cache.find(filled<BlobKey>(3)).size(), 40U);
+    EXPECT_EQ(cache.stats().bytes, 80U);
+    EXPECT_EQ(cache.stats().hits, 3U);
+    EXPECT_EQ(cache.stats().misses, 1U);
+}
+
+TEST(ValueCacheTest, WhatIsLargerThanTheCacheIsNotKept) {
+    ValueCache cache{/*capacity_bytes=*/100};
+    cache.add(filled<BlobKey>(1), value_of_size(100));
+    cache.add(filled<BlobKey>(2), value_of_size(101));
+    EXPECT_EQ(cache.find(filled<BlobKey>(1)).size(), 100U);
+    EXPECT_TRUE(cache.find(filled<BlobKey>(2)).empty());
+}
+
+TEST(ValueCacheTest, SameValueTwiceCountsOnce) {
+    ValueCache cache{/*capacity_bytes=*/100};
+    cache.add(filled<BlobKey>(1), value_of_size(60));
+    cache.add(filled<BlobKey>(1), value_of_size(60));
+    EXPECT_EQ(cache.stats().bytes, 60U);
+}
+
+}  // namespace
+}  // namespace blobvm::vm::store::detail
