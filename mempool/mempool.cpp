@@ -354,7 +354,6 @@ std::size_t Mempool::expire(const std::function<bool(const BlockId&)>& is_recent
 
 void Mempool::remember(const TxId& id, Fate fate, Error reason) {
     const Lock lock{mutex_};
-    if (fate == Fate::kRefused) ++impl_->refused;
     impl_->drops.remember(id, fate, std::move(reason));
 }
 

@@ -113,7 +113,7 @@ class Mempool {
         std::size_t count;
         std::size_t bytes;
         std::uint64_t added;
-        std::uint64_t refused;
+        std::uint64_t refused;  ///< by the pool itself
         std::uint64_t evicted;
         std::uint64_t expired;
     };
