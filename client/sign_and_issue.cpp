@@ -47,9 +47,9 @@ struct Flight {
     Bytes value;                    ///< of a set
     chain::TransferFields payment;  ///< of a transfer
     bool is_set = false;
-    Receipt receipt;        ///< of the latest attempt
-    Bytes standalone;       ///< its bytes; kept for transfers only
-    std::vector<TxId> ids;  ///< of all attempts the node took
+    Receipt receipt;                ///< of the latest attempt
+    Bytes standalone;               ///< its bytes; kept for transfers only
+    std::vector<Receipt> attempts;  ///< that the node took
     std::uint64_t issued_ms = 0;
     std::uint64_t tip_at_issue = 0;  ///< height of the block it names
     std::uint64_t expires_ms = 0;    ///< when that block has left the window for sure
@@ -62,6 +62,7 @@ struct Reference {
     LastAccepted tip;
     std::uint64_t first_seen_ms = 0;
     std::uint64_t asked_ms = 0;
+    bool outdated = false;        ///< there is a newer tip for sure
     bool seen_to_change = false;  ///< so that the tip is as young as first_seen_ms says
 };
 
@@ -146,7 +147,7 @@ struct Issuer::Impl {
     /// Brings tip and fee up to date. `max_age_ms` of 0 always asks.
     Result<void> refresh(std::uint32_t max_age_ms) {
         const std::uint64_t now = timer.now_ms();
-        if (reference && now - reference->asked_ms < max_age_ms) return {};
+        if (reference && !reference->outdated && now - reference->asked_ms < max_age_ms) return {};
         BLOBVM_TRY(const LastAccepted tip, client.last_accepted());
         BLOBVM_TRY(const chain::SuggestedFee fee, client.suggested_raw_fee());
         if (!reference) {
@@ -160,11 +161,29 @@ struct Issuer::Impl {
         }
         reference->fee = fee;
         reference->asked_ms = now;
+        reference->outdated = false;
         return {};
     }
 
     std::uint64_t window_ms() const {
         return static_cast<std::uint64_t>(genesis.lookback_window_s) * 1'000;
+    }
+
+    /// Whether the tip may be about to leave the window. An idle chain's tip, or genesis, is good
+    /// for the very next block only.
+    bool reference_may_be_old() {
+        if (!reference || !reference->seen_to_change) return true;
+        return timer.now_ms() - reference->first_seen_ms > window_ms() / 2;
+    }
+
+    /// How many transactions like this one may be under way: on an old tip no more than its one
+    /// child can hold, since the rest would be lost.
+    std::size_t room_for(std::uint64_t value_bytes) {
+        if (!reference_may_be_old()) return options.in_flight;
+        const std::uint64_t units =
+            genesis.base_tx_units + chain::value_units(genesis, value_bytes);
+        const std::uint64_t fit = std::max<std::uint64_t>(genesis.max_block_size / units, 1);
+        return std::min<std::uint64_t>(options.in_flight, fit);
     }
 
     chain::TxFields fields_of(const Flight& flight, Price at_least) const {
@@ -203,18 +222,19 @@ struct Issuer::Impl {
         receipt.price = fields.price;
         receipt.cost = *cost;
 
-        const std::uint64_t now = timer.now_ms();
-        const std::uint64_t age = now - reference->first_seen_ms;
-        flight.on_old_block = !reference->seen_to_change || age > window_ms() / 2;
+        flight.on_old_block = reference_may_be_old();
         flight.expires_ms = reference->first_seen_ms + window_ms() + kWindowSlackMs;
         flight.tip_at_issue = reference->tip.height;
         return standalone;
     }
 
-    Result<bool> any_accepted(const Flight& flight) {
-        for (const TxId& id : flight.ids) {
-            BLOBVM_TRY(const bool accepted, client.has_transaction(id));
-            if (accepted) return true;
+    /// Whether one of the attempts made it; `flight` then has its receipt.
+    Result<bool> any_accepted(Flight& flight) {
+        for (const Receipt& attempt : flight.attempts) {
+            BLOBVM_TRY(const bool accepted, client.has_transaction(attempt.id));
+            if (!accepted) continue;
+            flight.receipt = attempt;
+            return true;
         }
         return false;
     }
@@ -228,17 +248,18 @@ struct Issuer::Impl {
     }
 
     /// The node says that the chain has this blob: by our own earlier attempt, or by somebody's.
-    Result<Outcome> blob_is_there(const Flight& flight) {
+    Result<Outcome> blob_is_there(Flight& flight) {
         BLOBVM_TRY(const bool ours, any_accepted(flight));
         done(ours ? Progress::kAccepted : Progress::kKnownBlob, flight.receipt);
         return Outcome::kDone;
     }
 
     Outcome taken(Flight& flight) {
-        const bool again = !flight.ids.empty();
+        const bool again = !flight.attempts.empty();
         if (!again) note_progress();
-        if (!again || flight.ids.back() != flight.receipt.id)
-            flight.ids.push_back(flight.receipt.id);
+        if (!again || flight.attempts.back().id != flight.receipt.id) {
+            flight.attempts.push_back(flight.receipt);
+        }
         flight.issued_ms = timer.now_ms();
         next_poll_ms = std::min(next_poll_ms, flight.issued_ms + poll_ms);
         tell(again ? Progress::kReissued : Progress::kIssued, flight.receipt);
@@ -347,7 +368,7 @@ struct Issuer::Impl {
         if (flights.empty()) return {};
         std::vector<TxId> ids;
         for (const Flight& flight : flights) {
-            ids.insert(ids.end(), flight.ids.begin(), flight.ids.end());
+            for (const Receipt& attempt : flight.attempts) ids.push_back(attempt.id);
         }
         const auto answers = client.have_transactions(ids);
         next_poll_ms = timer.now_ms() + poll_ms;
@@ -359,12 +380,14 @@ struct Issuer::Impl {
         std::size_t next = 0;
         for (auto flight = flights.begin(); flight != flights.end();) {
             bool accepted = false;
-            for (const TxId& id : flight->ids) {
+            for (const Receipt& attempt : flight->attempts) {
                 if (!(*answers)[next++]) continue;
                 accepted = true;
-                flight->receipt.id = id;
+                flight->receipt = attempt;
             }
             if (accepted) {
+                // Whatever the tip was, it has a child now.
+                if (reference_may_be_old()) reference->outdated = true;
                 done(Progress::kAccepted, flight->receipt);
                 flight = flights.erase(flight);
             } else {
@@ -387,7 +410,7 @@ struct Issuer::Impl {
         BLOBVM_TRY(look_for_accepted());
 
         std::vector<TxId> ids;
-        for (const Flight& flight : flights) ids.push_back(flight.ids.back());
+        for (const Flight& flight : flights) ids.push_back(flight.attempts.back().id);
         const auto statuses = client.transaction_statuses(ids);
         if (!statuses && !is_passing(statuses.error())) return fail(statuses.error());
 
@@ -447,7 +470,7 @@ struct Issuer::Impl {
 
     Result<void> start(Flight flight) {
         BLOBVM_TRY(poll());
-        while (flights.size() >= options.in_flight) BLOBVM_TRY(wait());
+        while (flights.size() >= room_for(flight.value.size())) BLOBVM_TRY(wait());
         if (flights.empty()) note_progress();  // nothing was expected until now
         BLOBVM_TRY(const Outcome outcome, hand_in(flight));
         if (outcome == Outcome::kTaken) flights.push_back(std::move(flight));

@@ -148,7 +148,7 @@ class Output {
   public:
     Output(Writer& out, const DownloadOptions& options) : out_{out}, options_{options} {}
 
-    Result<void> write(ByteView chunk, std::optional<std::uint64_t> total) {
+    Result<void> write(const BlobKey& key, ByteView chunk, std::optional<std::uint64_t> total) {
         if (chunk.size() > options_.max_bytes - result_.size_bytes) {
             return fail(ErrorCode::kTooLarge,
                         "the file is longer than " + std::to_string(options_.max_bytes) + " bytes");
@@ -156,7 +156,12 @@ class Output {
         BLOBVM_TRY(out_.write(chunk));
         result_.size_bytes += chunk.size();
         ++result_.chunks;
-        if (options_.on_progress) options_.on_progress(result_.size_bytes, total);
+        if (options_.on_step) {
+            options_.on_step({.key = key,
+                              .size_bytes = chunk.size(),
+                              .done_bytes = result_.size_bytes,
+                              .total_bytes = total});
+        }
         return {};
     }
 
@@ -185,7 +190,7 @@ Result<Downloaded> download(Client& client, const BlobKey& root_key, Writer& out
 
     Output output{out, options};
     if (root.contents) {
-        BLOBVM_TRY(output.write(*root.contents, root.contents->size()));
+        BLOBVM_TRY(output.write(root_key, *root.contents, root.contents->size()));
         return output.result();
     }
 
@@ -200,7 +205,7 @@ Result<Downloaded> download(Client& client, const BlobKey& root_key, Writer& out
         const Bytes& value = **slot.value;
         if (slot.level == kChunk) {
             if (output.result().chunks == 0) total = expected_size(root, value.size());
-            BLOBVM_TRY(output.write(value, total));
+            BLOBVM_TRY(output.write(slot.key, value, total));
             continue;
         }
         BLOBVM_TRY(const detail::Node node, detail::read_node(value));

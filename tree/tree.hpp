@@ -79,12 +79,19 @@ struct Uploaded {
 Result<Uploaded> upload(Client& client, const chain::PrivateKey& key, Reader& file,
                         const UploadOptions& options = {});
 
+/// A chunk that has been written.
+struct DownloadStep {
+    BlobKey key;
+    std::uint64_t size_bytes = 0;
+    std::uint64_t done_bytes = 0;              ///< of the file
+    std::optional<std::uint64_t> total_bytes;  ///< where it is known; may be up to a chunk too high
+};
+
 struct DownloadOptions {
     std::size_t workers = 6;                ///< requests at the same time
     std::uint64_t max_bytes = 16ULL << 30;  ///< kTooLarge beyond: roots may come from anybody
     std::function<bool()> cancelled;
-    /// Bytes written so far and of the whole file, as far as it is known.
-    std::function<void(std::uint64_t done, std::optional<std::uint64_t> total)> on_progress;
+    std::function<void(const DownloadStep&)> on_step;  ///< after each chunk
     client::Timer* timer = nullptr;
 };
 
