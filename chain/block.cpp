@@ -52,7 +52,6 @@ bool has_value(const RawTransaction& raw) {
 
 Result<RawBlock> decode_block(SharedBytes bytes) {
     BLOBVM_TRY(detail::Reader reader, detail::Reader::open(bytes.view()));
-    reader.enter_message(BLOBVM_IN_STRUCT);
     RawBlock block;
     block.header.parent = reader.fixed<BlockId>();
     block.header.timestamp_s = reader.i64();

@@ -105,7 +105,6 @@ void write_transaction(Writer& writer, const TxFields& fields, ByteView signatur
 
 Result<RawTransaction> decode_transaction(SharedBytes standalone) {
     BLOBVM_TRY(detail::Reader reader, detail::Reader::open(standalone.view()));
-    reader.enter_message(BLOBVM_IN_STRUCT);
     RawTransaction raw = detail::read_transaction(reader, standalone);
     BLOBVM_TRY(std::move(reader).finish());
     return raw;
@@ -127,6 +126,7 @@ Bytes standalone_bytes(const RawTransaction& raw) {
 
 Result<std::vector<RawTransaction>> decode_gossip(SharedBytes message) {
     BLOBVM_TRY(detail::Reader reader, detail::Reader::open(message.view()));
+    reader.enter_message("");  // the list itself stands at the top
     std::vector<RawTransaction> transactions = detail::read_transactions(
         reader, message, BLOBVM_IN_ELEMENT BLOBVM_IN_POINTER BLOBVM_IN_STRUCT);
     BLOBVM_TRY(std::move(reader).finish());

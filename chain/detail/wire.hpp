@@ -50,7 +50,8 @@ class Reader {
     std::string_view string();
 
     /// What comes next is inside of this, as the original's decoder names it: an outer level that
-    /// the message fixes, and an inner one. Both must outlive the reader: literals.
+    /// the message fixes (one struct, if nothing else is said), and an inner one, at first none.
+    /// Both must outlive the reader: literals.
     void enter_message(std::string_view outer) { outer_ = outer; }
     void enter(std::string_view inner) { inner_ = inner; }
 
@@ -72,7 +73,7 @@ class Reader {
 
     ByteView message_;
     std::size_t offset_ = kVersionBytes;
-    std::string_view outer_;
+    std::string_view outer_ = BLOBVM_IN_STRUCT;
     std::string_view inner_;
     bool failed_ = false;
     Error error_{};
