@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <charconv>
 #include <cstring>
 #include <limits>
@@ -27,6 +28,8 @@ struct Tree {
 };
 
 namespace {
+
+constexpr std::size_t kMaxEcho = 256;  ///< most of a client's text that an error repeats
 
 constexpr bool is_space(char c) { return c == ' ' || c == '\t' || c == '\r' || c == '\n'; }
 constexpr bool is_digit(char c) { return c >= '0' && c <= '9'; }
@@ -637,6 +640,35 @@ void append_compact(std::string& out, std::string_view raw) {
             out += c;
         }
     }
+}
+
+std::string go_quote(std::string_view text) {
+    std::string out{'"'};
+    for (text = text.substr(0, kMaxEcho); !text.empty();) {
+        const std::size_t length = utf8_length(text);
+        const std::string_view rune = text.substr(0, std::max<std::size_t>(length, 1));
+        if (length == 0) {
+            fmt::format_to(std::back_inserter(out), "\\x{:02x}",
+                           static_cast<unsigned char>(rune[0]));
+        } else if (rune == "\"") {
+            out += "\\\"";
+        } else if (length == 1 && rune[0] != '\'') {
+            const std::string quoted = quote_char(rune[0]);
+            out += std::string_view{quoted}.substr(1, quoted.size() - 2);
+        } else if (rune == "\xe2\x80\xa8" || rune == "\xe2\x80\xa9") {
+            out += rune[2] == '\xa8' ? "\\u2028" : "\\u2029";
+        } else if (rune == "\xef\xbb\xbf") {
+            out += "\\ufeff";
+        } else if (length == 2 && rune[0] == '\xc2' && !(rune[1] > '\xa0' && rune[1] != '\xad')) {
+            fmt::format_to(std::back_inserter(out), "\\u{:04x}",
+                           static_cast<unsigned char>(rune[1]));
+        } else {
+            out += rune;
+        }
+        text.remove_prefix(rune.size());
+    }
+    out += '"';
+    return out;
 }
 
 void append_number(std::string& out, std::uint64_t number) {

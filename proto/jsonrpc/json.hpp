@@ -93,6 +93,9 @@ void append_quoted(std::string& out, std::string_view text);
 /// Go writes a json.RawMessage.
 void append_compact(std::string& out, std::string_view raw);
 
+/// `text` as Go's strconv.Quote writes it into error texts, cut after some hundred bytes.
+std::string go_quote(std::string_view text);
+
 void append_number(std::string& out, std::uint64_t number);
 void append_number(std::string& out, std::int64_t number);
 

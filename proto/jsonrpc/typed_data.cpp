@@ -23,53 +23,6 @@ constexpr std::string_view kTransferType =
     R"("transfer":[{"name":"to","type":"address"},{"name":"units","type":"uint64"},)"
     R"({"name":"price","type":"uint64"},{"name":"blockID","type":"string"}])";
 
-constexpr std::size_t kMaxEcho = 256;  ///< most of a client's text that an error repeats
-
-/// `text` as Go's strconv.Quote writes it, as far as numbers that are none need it.
-std::string go_quote(std::string_view text) {
-    std::string out{'"'};
-    for (const char c : text.substr(0, kMaxEcho)) {
-        const auto byte = static_cast<unsigned char>(c);
-        switch (c) {
-            case '"':
-                out += "\\\"";
-                break;
-            case '\\':
-                out += "\\\\";
-                break;
-            case '\a':
-                out += "\\a";
-                break;
-            case '\b':
-                out += "\\b";
-                break;
-            case '\f':
-                out += "\\f";
-                break;
-            case '\n':
-                out += "\\n";
-                break;
-            case '\r':
-                out += "\\r";
-                break;
-            case '\t':
-                out += "\\t";
-                break;
-            case '\v':
-                out += "\\v";
-                break;
-            default:
-                if (byte < 0x20 || byte == 0x7f) {
-                    fmt::format_to(std::back_inserter(out), "\\x{:02x}", byte);
-                } else {
-                    out += c;
-                }
-        }
-    }
-    out += '"';
-    return out;
-}
-
 /// Go's strconv.ParseUint(text, 10, 64).
 Result<std::uint64_t> parse_uint(std::string_view text) {
     std::uint64_t number = 0;
@@ -77,7 +30,7 @@ Result<std::uint64_t> parse_uint(std::string_view text) {
     const bool whole = end == text.data() + text.size();
     if (status == std::errc{} && whole) return number;
     return fail(ErrorCode::kJsonInvalid,
-                fmt::format("strconv.ParseUint: parsing {}: {}", go_quote(text),
+                fmt::format("strconv.ParseUint: parsing {}: {}", json::go_quote(text),
                             status == std::errc::result_out_of_range ? "value out of range"
                                                                      : "invalid syntax"));
 }

@@ -188,6 +188,13 @@ TEST(JsonTest, QuotesAsGoDoes) {
     EXPECT_EQ(quoted(std::string("\0", 1)), R"("\u0000")");
 }
 
+TEST(JsonTest, GoQuotesForErrorTexts) {
+    EXPECT_EQ(go_quote("a'b\"c\\\n\x01\x7f"), R"("a'b\"c\\\n\x01\x7f")");
+    EXPECT_EQ(go_quote("\xc3\xa9\xc2\xa0\xc2\xad\xff"), "\"\xc3\xa9\\u00a0\\u00ad\\xff\"");
+    EXPECT_EQ(go_quote("\xe2\x80\xa8\xef\xbb\xbf"), R"("\u2028\ufeff")");
+    EXPECT_LT(go_quote(std::string(10'000, 'x')).size(), 300U);
+}
+
 TEST(JsonTest, CompactsAsARawMessageIsWritten) {
     const auto compact = [](std::string_view raw) {
         std::string out;

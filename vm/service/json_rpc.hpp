@@ -23,16 +23,22 @@ struct HttpResponse {
     std::string body;
 };
 
-/// The twelve methods of spec/blobvm.md 7, byte for byte, and JSON-RPC batches. Safe from any
-/// thread; reads come from a snapshot of one height, never under the consensus lock.
+/// The twelve methods of spec/blobvm.md 7, byte for byte, blobvm.txStatus, and JSON-RPC batches
+/// (proto/jsonrpc/README.md). Safe from any thread; reads come from a snapshot of one height, never
+/// under the consensus lock. The node must outlive it.
 class JsonRpc {
   public:
-    explicit JsonRpc(Node& node) : node_{node} {}
+    explicit JsonRpc(Node& node);
 
+    /// Never throws: what is wrong with a request is told in the response.
     HttpResponse handle(const HttpRequest& request);
 
   private:
     Node& node_;
+    const std::string genesis_;  ///< genesis JSON: the same for every caller
 };
+
+/// The JSON-RPC error code of everything that a method can refuse.
+int json_rpc_code(ErrorCode code);
 
 }  // namespace blobvm::vm::service
