@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <bit>
 #include <compare>
 #include <cstddef>
 #include <cstdint>
@@ -124,20 +125,34 @@ To retag(const From& from) {
     return To{from.bytes};
 }
 
-/// Hashes what is a hash already. A per-process random seed is mixed in, so that nobody can grind
-/// ids into one bucket (see hash_seed in hashing.hpp).
+/// A random number of this process.
 std::uint64_t hash_seed();
 
+/// For hash tables and search trees. Every byte of an address counts, and the seed is mixed into
+/// each step, since whoever makes a transfer chooses its recipient: nobody can pick keys that fall
+/// together. Of longer ids, which are hashes themselves, 24 bytes are enough.
 struct IdHash {
     template <class Tag, std::size_t N>
     std::size_t operator()(const FixedBytes<Tag, N>& id) const {
         static_assert(N >= 16);
-        std::uint64_t a;
-        std::uint64_t b;
-        std::memcpy(&a, id.bytes.data(), 8);
-        std::memcpy(&b, id.bytes.data() + 8, 8);
-        const std::uint64_t mixed = (a ^ hash_seed()) * 0x9e3779b97f4a7c15ULL + b;
-        return static_cast<std::size_t>((mixed ^ (mixed >> 32)) * 0xbf58476d1ce4e5b9ULL);
+        const std::uint64_t seed = hash_seed();
+        const std::uint64_t head = folded(word(id, 0) ^ seed, word(id, 8) ^ std::rotl(seed, 32));
+        return static_cast<std::size_t>(folded(head ^ word(id, N - 8), seed | 1));
+    }
+
+  private:
+    template <class Id>
+    static std::uint64_t word(const Id& id, std::size_t offset) {
+        std::uint64_t value;
+        std::memcpy(&value, id.bytes.data() + offset, sizeof value);
+        return value;
+    }
+
+    /// Both halves of the product.
+    static std::uint64_t folded(std::uint64_t a, std::uint64_t b) {
+        __extension__ using Wide = unsigned __int128;
+        const Wide product = static_cast<Wide>(a) * b;
+        return static_cast<std::uint64_t>(product) ^ static_cast<std::uint64_t>(product >> 64);
     }
 };
 
