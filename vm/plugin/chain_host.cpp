@@ -2,8 +2,6 @@
 
 #include <utility>
 
-#include "vm/log.hpp"
-
 namespace blobvm::vm::plugin {
 
 Result<void> ChainHost::open(const ChainSetup& setup, const std::string& database_address,
@@ -20,7 +18,6 @@ Result<void> ChainHost::open(const ChainSetup& setup, const std::string& databas
     auto chain = std::make_unique<Chain>();
     BLOBVM_TRY(chain->node, Node::open(setup, clock_, executor_, services));
     chain->rpc = std::make_unique<service::JsonRpc>(*chain->node);
-    log::set_level(chain->node->vm().config().log_level);
 
     owned_ = std::move(chain);
     chain_.store(owned_.get(), std::memory_order_release);

@@ -23,9 +23,8 @@ class ChainHost {
   public:
     ChainHost(const Clock& clock, Executor& executor) : clock_{clock}, executor_{executor} {}
 
-    /// Connects to the node's services and opens the chain; the level of the log is the config's
-    /// from here on. kInvalidState if there is or was one. After another failure it can be tried
-    /// again.
+    /// Connects to the node's services and opens the chain. kInvalidState if there is one already,
+    /// kClosed if there was; after another failure it can be tried again.
     Result<void> open(const ChainSetup& setup, const std::string& database_address,
                       const std::string& services_address) EXCLUDES(mutex_);
 

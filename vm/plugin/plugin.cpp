@@ -48,6 +48,7 @@ sigset_t taken_signals() {
 void take_signals() {
     const sigset_t set = taken_signals();
     pthread_sigmask(SIG_BLOCK, &set, nullptr);
+    std::signal(SIGTERM, SIG_DFL);  // what is ignored by inheritance would never come
     std::signal(SIGPIPE, SIG_IGN);
 }
 
