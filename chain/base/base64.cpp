@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include "chain/base/detail/base64.hpp"
+
 namespace blobvm {
 namespace {
 
@@ -22,6 +24,14 @@ constexpr auto kValues = make_values();
 unsigned value_of(char c) { return kValues[static_cast<unsigned char>(c)]; }
 bool is_newline(char c) { return c == '\n' || c == '\r'; }
 
+bool has_avx2() {
+#if defined(__x86_64__)
+    return __builtin_cpu_supports("avx2");
+#else
+    return false;
+#endif
+}
+
 Failure corrupt_at(std::size_t offset) {
     return fail(ErrorCode::kBase64Invalid,
                 fmt::format("illegal base64 data at input byte {}", offset));
@@ -38,8 +48,9 @@ void append_quantum(Bytes& out, const std::array<unsigned, 4>& sextets, std::siz
 /// first that holds anything else. Returns how many characters were taken.
 std::size_t decode_plain(std::string_view text, Bytes& out) {
     out.resize(text.size() / 4 * 3);
-    std::byte* to = out.data();
-    std::size_t taken = 0;
+    std::size_t taken =
+        has_avx2() ? detail::decode_base64_avx2(text.data(), text.size(), out.data()) : 0;
+    std::byte* to = out.data() + taken / 4 * 3;
     for (; taken + 4 <= text.size(); taken += 4) {
         const unsigned a = value_of(text[taken]);
         const unsigned b = value_of(text[taken + 1]);
@@ -60,10 +71,12 @@ std::size_t decode_plain(std::string_view text, Bytes& out) {
 void append_base64(std::string& out, ByteView bytes) {
     const std::size_t start = out.size();
     out.resize(start + base64_size(bytes.size()));
-    char* to = out.data() + start;
+    const std::size_t taken =
+        has_avx2() ? detail::encode_base64_avx2(bytes.data(), bytes.size(), out.data() + start) : 0;
 
-    const auto* from = reinterpret_cast<const unsigned char*>(bytes.data());
-    std::size_t left = bytes.size();
+    char* to = out.data() + start + taken / 3 * 4;
+    const auto* from = reinterpret_cast<const unsigned char*>(bytes.data()) + taken;
+    std::size_t left = bytes.size() - taken;
     for (; left >= 3; left -= 3, from += 3) {
         const unsigned bits = unsigned{from[0]} << 16 | unsigned{from[1]} << 8 | from[2];
         *to++ = kAlphabet[bits >> 18];
