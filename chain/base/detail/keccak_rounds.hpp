@@ -19,77 +19,57 @@ constexpr std::uint64_t kRoundConstants[24] = {
     0x8000000080008081, 0x8000000000008080, 0x0000000080000001, 0x8000000080008008,
 };
 
+/// A row of the next state: five words through theta's end, rho and pi, then chi. The words of `a`
+/// that end up in row `y` and how far each is rotated on its way (FIPS 202, section 3.2).
+template <class W, int y, int i0, int i1, int i2, int i3, int i4, int r0, int r1, int r2, int r3,
+          int r4>
+[[gnu::always_inline]] inline void row(const typename W::Word (&a)[kKeccakWords],
+                                       typename W::Word (&next)[kKeccakWords],
+                                       const typename W::Word (&d)[5]) {
+    using Word = typename W::Word;
+    const Word b0 = W::template rotate<r0>(W::exor(a[i0], d[i0 % 5]));
+    const Word b1 = W::template rotate<r1>(W::exor(a[i1], d[i1 % 5]));
+    const Word b2 = W::template rotate<r2>(W::exor(a[i2], d[i2 % 5]));
+    const Word b3 = W::template rotate<r3>(W::exor(a[i3], d[i3 % 5]));
+    const Word b4 = W::template rotate<r4>(W::exor(a[i4], d[i4 % 5]));
+    next[5 * y] = W::chi(b0, b1, b2);
+    next[5 * y + 1] = W::chi(b1, b2, b3);
+    next[5 * y + 2] = W::chi(b2, b3, b4);
+    next[5 * y + 3] = W::chi(b3, b4, b0);
+    next[5 * y + 4] = W::chi(b4, b0, b1);
+}
+
+template <class W>
+[[gnu::always_inline]] inline void round(const typename W::Word (&a)[kKeccakWords],
+                                         typename W::Word (&next)[kKeccakWords],
+                                         std::uint64_t round_constant) {
+    using Word = typename W::Word;
+    const Word c0 = W::exor5(a[0], a[5], a[10], a[15], a[20]);
+    const Word c1 = W::exor5(a[1], a[6], a[11], a[16], a[21]);
+    const Word c2 = W::exor5(a[2], a[7], a[12], a[17], a[22]);
+    const Word c3 = W::exor5(a[3], a[8], a[13], a[18], a[23]);
+    const Word c4 = W::exor5(a[4], a[9], a[14], a[19], a[24]);
+    const Word d[5] = {
+        W::exor(c4, W::template rotate<1>(c1)), W::exor(c0, W::template rotate<1>(c2)),
+        W::exor(c1, W::template rotate<1>(c3)), W::exor(c2, W::template rotate<1>(c4)),
+        W::exor(c3, W::template rotate<1>(c0))};
+
+    row<W, 0, 0, 6, 12, 18, 24, 0, 44, 43, 21, 14>(a, next, d);
+    row<W, 1, 3, 9, 10, 16, 22, 28, 20, 3, 45, 61>(a, next, d);
+    row<W, 2, 1, 7, 13, 19, 20, 1, 6, 25, 8, 18>(a, next, d);
+    row<W, 3, 4, 5, 11, 17, 23, 27, 36, 10, 15, 56>(a, next, d);
+    row<W, 4, 2, 8, 14, 15, 21, 62, 55, 39, 41, 2>(a, next, d);
+    next[0] = W::exor(next[0], W::constant(round_constant));
+}
+
 /// Keccak-f[1600] (FIPS 202, section 3). `W` says what a word is and how to compute with it:
-/// Word, exor, rotate<n>, chi(a, b, c) = a ^ (~b & c), and constant(u64).
+/// Word, exor, exor5, rotate<n>, chi(a, b, c) = a ^ (~b & c), and constant(u64).
 template <class W>
 [[gnu::always_inline]] inline void permute(typename W::Word (&a)[kKeccakWords]) {
-    using Word = typename W::Word;
-    for (const std::uint64_t round_constant : kRoundConstants) {
-        // theta
-        const Word c0 = W::exor5(a[0], a[5], a[10], a[15], a[20]);
-        const Word c1 = W::exor5(a[1], a[6], a[11], a[16], a[21]);
-        const Word c2 = W::exor5(a[2], a[7], a[12], a[17], a[22]);
-        const Word c3 = W::exor5(a[3], a[8], a[13], a[18], a[23]);
-        const Word c4 = W::exor5(a[4], a[9], a[14], a[19], a[24]);
-        const Word d0 = W::exor(c4, W::template rotate<1>(c1));
-        const Word d1 = W::exor(c0, W::template rotate<1>(c2));
-        const Word d2 = W::exor(c1, W::template rotate<1>(c3));
-        const Word d3 = W::exor(c2, W::template rotate<1>(c4));
-        const Word d4 = W::exor(c3, W::template rotate<1>(c0));
-
-        // theta's end, rho and pi
-        const Word b0 = W::exor(a[0], d0);
-        const Word b1 = W::template rotate<44>(W::exor(a[6], d1));
-        const Word b2 = W::template rotate<43>(W::exor(a[12], d2));
-        const Word b3 = W::template rotate<21>(W::exor(a[18], d3));
-        const Word b4 = W::template rotate<14>(W::exor(a[24], d4));
-        const Word b5 = W::template rotate<28>(W::exor(a[3], d3));
-        const Word b6 = W::template rotate<20>(W::exor(a[9], d4));
-        const Word b7 = W::template rotate<3>(W::exor(a[10], d0));
-        const Word b8 = W::template rotate<45>(W::exor(a[16], d1));
-        const Word b9 = W::template rotate<61>(W::exor(a[22], d2));
-        const Word b10 = W::template rotate<1>(W::exor(a[1], d1));
-        const Word b11 = W::template rotate<6>(W::exor(a[7], d2));
-        const Word b12 = W::template rotate<25>(W::exor(a[13], d3));
-        const Word b13 = W::template rotate<8>(W::exor(a[19], d4));
-        const Word b14 = W::template rotate<18>(W::exor(a[20], d0));
-        const Word b15 = W::template rotate<27>(W::exor(a[4], d4));
-        const Word b16 = W::template rotate<36>(W::exor(a[5], d0));
-        const Word b17 = W::template rotate<10>(W::exor(a[11], d1));
-        const Word b18 = W::template rotate<15>(W::exor(a[17], d2));
-        const Word b19 = W::template rotate<56>(W::exor(a[23], d3));
-        const Word b20 = W::template rotate<62>(W::exor(a[2], d2));
-        const Word b21 = W::template rotate<55>(W::exor(a[8], d3));
-        const Word b22 = W::template rotate<39>(W::exor(a[14], d4));
-        const Word b23 = W::template rotate<41>(W::exor(a[15], d0));
-        const Word b24 = W::template rotate<2>(W::exor(a[21], d1));
-
-        // chi, and iota on the first word
-        a[0] = W::exor(W::chi(b0, b1, b2), W::constant(round_constant));
-        a[1] = W::chi(b1, b2, b3);
-        a[2] = W::chi(b2, b3, b4);
-        a[3] = W::chi(b3, b4, b0);
-        a[4] = W::chi(b4, b0, b1);
-        a[5] = W::chi(b5, b6, b7);
-        a[6] = W::chi(b6, b7, b8);
-        a[7] = W::chi(b7, b8, b9);
-        a[8] = W::chi(b8, b9, b5);
-        a[9] = W::chi(b9, b5, b6);
-        a[10] = W::chi(b10, b11, b12);
-        a[11] = W::chi(b11, b12, b13);
-        a[12] = W::chi(b12, b13, b14);
-        a[13] = W::chi(b13, b14, b10);
-        a[14] = W::chi(b14, b10, b11);
-        a[15] = W::chi(b15, b16, b17);
-        a[16] = W::chi(b16, b17, b18);
-        a[17] = W::chi(b17, b18, b19);
-        a[18] = W::chi(b18, b19, b15);
-        a[19] = W::chi(b19, b15, b16);
-        a[20] = W::chi(b20, b21, b22);
-        a[21] = W::chi(b21, b22, b23);
-        a[22] = W::chi(b22, b23, b24);
-        a[23] = W::chi(b23, b24, b20);
-        a[24] = W::chi(b24, b20, b21);
+    typename W::Word b[kKeccakWords];
+    for (std::size_t i = 0; i < 24; i += 2) {
+        round<W>(a, b, kRoundConstants[i]);
+        round<W>(b, a, kRoundConstants[i + 1]);
     }
 }
 
@@ -120,7 +100,7 @@ struct ScalarWord {
     static Word exor5(Word a, Word b, Word c, Word d, Word e) { return a ^ b ^ c ^ d ^ e; }
     template <int n>
     static Word rotate(Word a) {
-        return a << n | a >> (64 - n);
+        return n == 0 ? a : a << n | a >> ((64 - n) % 64);
     }
     static Word chi(Word a, Word b, Word c) { return a ^ (~b & c); }
     static Word constant(std::uint64_t value) { return value; }
