@@ -18,21 +18,84 @@ struct BestFirst {
     }
 };
 
-struct Entry {
-    chain::TransactionPtr transaction;
-    FeeUnits units;
-    Amount cost;
-    std::uint64_t arrival = 0;
-    std::size_t slot = 0;  ///< its place among those that name the same block
+struct Entry;
 
-    const BlockId& block_id() const { return transaction->fields().block_id; }
-    Mempool::Position position() const { return {transaction->price(), arrival}; }
+/// Those that name one block, in no order.
+struct SameBlock {
+    BlockId id;
+    std::vector<Entry*> entries;
 };
 
 struct SenderTotals {
+    Address address;
     std::size_t count = 0;
     std::size_t bytes = 0;
     Amount cost;
+};
+
+/// One waiting transaction. What it takes to find and remove it stands here, so that the
+/// transaction itself, long out of the CPU's cache, need not be looked at.
+struct Entry {
+    static constexpr std::uint64_t kNotFresh = ~std::uint64_t{0};
+
+    chain::TransactionPtr transaction;
+    TxId id;
+    Price price;
+    FeeUnits units;
+    Amount cost;
+    std::size_t size_bytes = 0;
+    std::uint64_t arrival = 0;
+    std::uint64_t fresh_slot = kNotFresh;  ///< its place in FreshList
+    std::size_t signature_hash = 0;        ///< 0: its signature has an odd length
+    SameBlock* same_block = nullptr;
+    std::size_t slot = 0;  ///< its place in same_block
+    SenderTotals* sender = nullptr;
+
+    Mempool::Position position() const { return {price, arrival}; }
+};
+
+/// 0 if nobody could look for such a signature. Two may share a hash; then one is not found.
+std::size_t hash_of(ByteView signature) {
+    if (signature.size() != Signature::kSize) return 0;
+    return IdHash{}(Signature::from(signature)) | 1;
+}
+
+/// What take_new has not seen yet, by arrival. Who leaves makes a hole, and holes never outnumber
+/// the others by much.
+class FreshList {
+  public:
+    bool empty() const { return live_ == 0; }
+
+    void push(Entry& entry) {
+        entry.fresh_slot = first_ + slots_.size();
+        slots_.push_back(&entry);
+        ++live_;
+    }
+
+    /// The oldest; the list must not be empty.
+    Entry& front() const { return *slots_.front(); }
+
+    void remove(Entry& entry) {
+        if (entry.fresh_slot == Entry::kNotFresh) return;
+        slots_[entry.fresh_slot - first_] = nullptr;
+        entry.fresh_slot = Entry::kNotFresh;
+        --live_;
+        while (!slots_.empty() && slots_.front() == nullptr) {
+            slots_.pop_front();
+            ++first_;
+        }
+        if (slots_.size() > 2 * live_ + 1024) close_holes();
+    }
+
+  private:
+    void close_holes() {
+        std::erase(slots_, nullptr);
+        for (std::size_t i = 0; i < slots_.size(); ++i) slots_[i]->fresh_slot = first_ + i;
+    }
+
+    std::deque<Entry*> slots_;  ///< the first is never a hole
+    std::uint64_t first_ = 0;   ///< place of slots_[0]
+    std::size_t live_ = 0;
 };
 
 /// The last reasons, by transaction; the oldest give way.
@@ -87,10 +150,10 @@ struct Mempool::Impl {
     const Limits limits;
     absl::flat_hash_map<TxId, std::unique_ptr<Entry>, IdHash> by_id;
     absl::btree_map<Position, Entry*, BestFirst> by_price;
-    absl::btree_map<std::uint64_t, Entry*> fresh;  ///< by arrival: what take_new has not seen yet
-    absl::flat_hash_map<Signature, Entry*, IdHash> by_signature;
-    absl::flat_hash_map<BlockId, std::vector<Entry*>, IdHash> by_block;
-    absl::flat_hash_map<Address, SenderTotals, IdHash> by_sender;
+    FreshList fresh;
+    absl::flat_hash_map<std::size_t, Entry*> by_signature;  ///< by hash_of
+    absl::flat_hash_map<BlockId, std::unique_ptr<SameBlock>, IdHash> by_block;
+    absl::flat_hash_map<Address, std::unique_ptr<SenderTotals>, IdHash> by_sender;
     DropRecords drops;
 
     std::size_t bytes = 0;
@@ -112,7 +175,7 @@ struct Mempool::Impl {
 Result<Amount> Mempool::Impl::check_sender(const Offer& offer) const {
     SenderTotals totals;
     if (const auto found = by_sender.find(offer.transaction->sender); found != by_sender.end()) {
-        totals = found->second;
+        totals = *found->second;
     }
     const std::size_t size_bytes = offer.transaction->size_bytes();
     if (totals.count >= limits.sender_count) {
@@ -148,8 +211,8 @@ Result<std::vector<Entry*>> Mempool::Impl::find_room(const chain::Transaction& n
                                          bytes_left > limits.bytes - newcomer.size_bytes();
          ++worst) {
         Entry* entry = worst->second;
-        if (entry->transaction->price() >= newcomer.price()) return full();
-        bytes_left -= entry->transaction->size_bytes();
+        if (entry->price >= newcomer.price()) return full();
+        bytes_left -= entry->size_bytes;
         leaving.push_back(entry);
     }
     return leaving;
@@ -173,54 +236,69 @@ Result<void> Mempool::Impl::admit(const Offer& offer) {
 
 void Mempool::Impl::insert(const Offer& offer, Amount sender_cost) {
     const chain::Transaction& transaction = *offer.transaction;
-    auto owned = std::make_unique<Entry>(
-        Entry{offer.transaction, offer.units, offer.cost, ++arrivals, /*slot=*/0});
-    Entry* entry = owned.get();
+    auto owned = std::make_unique<Entry>();
+    Entry& entry = *owned;
+    entry.transaction = offer.transaction;
+    entry.id = transaction.id;
+    entry.price = transaction.price();
+    entry.units = offer.units;
+    entry.cost = offer.cost;
+    entry.size_bytes = transaction.size_bytes();
+    entry.arrival = ++arrivals;
+    entry.signature_hash = hash_of(transaction.raw.signature);
 
-    by_id.emplace(transaction.id, std::move(owned));
-    by_price.emplace(entry->position(), entry);
-    fresh.emplace_hint(fresh.end(), entry->arrival, entry);
-    if (transaction.raw.signature.size() == Signature::kSize) {
-        by_signature.try_emplace(Signature::from(transaction.raw.signature), entry);
+    by_id.emplace(entry.id, std::move(owned));
+    by_price.emplace(entry.position(), &entry);
+    fresh.push(entry);
+    if (entry.signature_hash != 0) by_signature.try_emplace(entry.signature_hash, &entry);
+
+    const BlockId& block_id = transaction.fields().block_id;
+    std::unique_ptr<SameBlock>& same_block = by_block[block_id];
+    if (!same_block) same_block = std::make_unique<SameBlock>(SameBlock{block_id, {}});
+    entry.same_block = same_block.get();
+    entry.slot = same_block->entries.size();
+    same_block->entries.push_back(&entry);
+
+    std::unique_ptr<SenderTotals>& sender = by_sender[transaction.sender];
+    if (!sender) {
+        sender = std::make_unique<SenderTotals>();
+        sender->address = transaction.sender;
     }
-    std::vector<Entry*>& neighbours = by_block[entry->block_id()];
-    entry->slot = neighbours.size();
-    neighbours.push_back(entry);
-    SenderTotals& totals = by_sender[transaction.sender];
-    totals.count += 1;
-    totals.bytes += transaction.size_bytes();
-    totals.cost = sender_cost;
-    bytes += transaction.size_bytes();
+    entry.sender = sender.get();
+    sender->count += 1;
+    sender->bytes += entry.size_bytes;
+    sender->cost = sender_cost;
+
+    bytes += entry.size_bytes;
     ++added;
     ++version;
-    drops.forget(transaction.id);
+    drops.forget(entry.id);
 }
 
 chain::TransactionPtr Mempool::Impl::erase(Entry& entry) {
-    chain::TransactionPtr transaction = std::move(entry.transaction);
-    const BlockId& block_id = transaction->fields().block_id;
-
-    by_price.erase(Position{transaction->price(), entry.arrival});
-    fresh.erase(entry.arrival);
-    if (transaction->raw.signature.size() == Signature::kSize) {
-        const auto found = by_signature.find(Signature::from(transaction->raw.signature));
-        if (found != by_signature.end() && found->second == &entry) by_signature.erase(found);
+    by_price.erase(entry.position());
+    fresh.remove(entry);
+    if (const auto found = by_signature.find(entry.signature_hash);
+        found != by_signature.end() && found->second == &entry) {
+        by_signature.erase(found);
     }
-    const auto block = by_block.find(block_id);
-    std::vector<Entry*>& neighbours = block->second;
+
+    std::vector<Entry*>& neighbours = entry.same_block->entries;
     neighbours[entry.slot] = neighbours.back();
     neighbours[entry.slot]->slot = entry.slot;
     neighbours.pop_back();
-    if (neighbours.empty()) by_block.erase(block);
-    const auto sender = by_sender.find(transaction->sender);
-    SenderTotals& totals = sender->second;
-    totals.count -= 1;
-    totals.bytes -= transaction->size_bytes();
-    totals.cost = Amount{totals.cost.value - entry.cost.value};
-    if (totals.count == 0) by_sender.erase(sender);
-    bytes -= transaction->size_bytes();
+    if (neighbours.empty()) by_block.erase(BlockId{entry.same_block->id});
+
+    SenderTotals& sender = *entry.sender;
+    sender.count -= 1;
+    sender.bytes -= entry.size_bytes;
+    sender.cost = Amount{sender.cost.value - entry.cost.value};
+    if (sender.count == 0) by_sender.erase(Address{sender.address});
+
+    bytes -= entry.size_bytes;
     ++version;
-    by_id.erase(transaction->id);  // last: the entry goes with it
+    chain::TransactionPtr transaction = std::move(entry.transaction);
+    by_id.erase(TxId{entry.id});  // last: the entry goes with it
     return transaction;
 }
 
@@ -251,11 +329,12 @@ chain::TransactionPtr Mempool::find(const TxId& id) const {
 }
 
 chain::TransactionPtr Mempool::find_same(const chain::RawTransaction& raw) const {
-    if (raw.signature.size() != Signature::kSize) return nullptr;
+    const std::size_t signature_hash = hash_of(raw.signature);
+    if (signature_hash == 0) return nullptr;
     chain::TransactionPtr candidate;
     {
         const Lock lock{mutex_};
-        const auto found = impl_->by_signature.find(Signature::from(raw.signature));
+        const auto found = impl_->by_signature.find(signature_hash);
         if (found == impl_->by_signature.end()) return nullptr;
         candidate = found->second->transaction;
     }
@@ -290,19 +369,17 @@ std::vector<chain::TransactionPtr> Mempool::take_new(FeeUnits max_units, std::si
     std::vector<chain::TransactionPtr> taken;
     FeeUnits units;
     std::size_t bytes = 0;
-    auto next = impl_->fresh.begin();
-    for (; next != impl_->fresh.end(); ++next) {
-        const Entry& entry = *next->second;
-        const std::size_t size_bytes = entry.transaction->size_bytes();
-        if (entry.units > max_units || size_bytes > max_bytes) continue;
-        if (entry.units.value > max_units.value - units.value || size_bytes > max_bytes - bytes) {
+    for (FreshList& fresh = impl_->fresh; !fresh.empty(); fresh.remove(fresh.front())) {
+        const Entry& entry = fresh.front();
+        if (entry.units > max_units || entry.size_bytes > max_bytes) continue;
+        if (entry.units.value > max_units.value - units.value ||
+            entry.size_bytes > max_bytes - bytes) {
             break;
         }
         units.value += entry.units.value;
-        bytes += size_bytes;
+        bytes += entry.size_bytes;
         taken.push_back(entry.transaction);
     }
-    impl_->fresh.erase(impl_->fresh.begin(), next);
     return taken;
 }
 
@@ -340,8 +417,9 @@ bool Mempool::drop(const TxId& id, Fate fate, Error reason) {
 std::size_t Mempool::expire(const std::function<bool(const BlockId&)>& is_recent) {
     const Lock lock{mutex_};
     std::vector<Entry*> leaving;
-    for (const auto& [block_id, entries] : impl_->by_block) {
-        if (!is_recent(block_id)) leaving.insert(leaving.end(), entries.begin(), entries.end());
+    for (const auto& [block_id, same] : impl_->by_block) {
+        if (is_recent(block_id)) continue;
+        leaving.insert(leaving.end(), same->entries.begin(), same->entries.end());
     }
     for (Entry* entry : leaving) {
         const chain::TransactionPtr gone = impl_->erase(*entry);
