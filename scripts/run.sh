@@ -98,7 +98,7 @@ for ((i = 0; i < 600; ++i)); do
     sleep 0.1
 done
 endpoint=$(head -1 "$folder/ready" |
-    jq -er '[.. | strings | select(contains("/ext/bc/"))][0] | sub("/public$"; "")') ||
+    jq -er '[.. | strings | select(contains("/ext/bc/"))][0] | sub("/ext/bc/.*"; "/ext/bc/blobvm")') ||
     die "the chain did not say where it is"
 say "a local chain is up at $endpoint"
 
