@@ -219,7 +219,7 @@ class HttpServer::Impl::Session : public std::enable_shared_from_this<Session> {
         version_ = request.version();
 
         Elements headers;
-        set_header(headers, "Node-Id", server_.site.node_id);
+        set_header(headers, "Node-Id", server_.site.node_id());
         if (!is_allowed_host(view_of(request[bhttp::field::host]))) {
             return answer({403, "text/plain; charset=utf-8", "invalid host specified\n"}, headers);
         }

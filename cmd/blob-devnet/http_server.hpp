@@ -27,7 +27,7 @@ struct Route {
 
 /// What one node answers with. Called from several threads; pages may block.
 struct HttpSite {
-    std::string node_id;  ///< for the Node-Id header, "NodeID-..."
+    std::function<std::string()> node_id;  ///< for the Node-Id header, "NodeID-..."
     /// By exact path, or by the value of Avalanche-Api-Route where that is not empty.
     std::function<Route(std::string_view path, std::string_view api_route)> route;
     std::function<Page()> health;                     ///< /ext/health

@@ -28,8 +28,8 @@ inline constexpr std::string_view kEngineAddressVariable = "AVALANCHE_VM_RUNTIME
 
 /// How the node treats its plugins; tests shorten the times.
 struct PluginOptions {
-    std::filesystem::path path;
-    std::vector<std::string> environment;  ///< "NAME=VALUE", beside what a node passes on
+    std::filesystem::path path = {};
+    std::vector<std::string> environment = {};  ///< "NAME=VALUE", beside what a node passes on
     std::uint32_t protocol_version = kProtocolVersion;
     std::chrono::milliseconds handshake_timeout{5'000};  ///< from process start
     std::chrono::milliseconds kill_after{5'000};         ///< from SIGTERM to SIGKILL
