@@ -8,6 +8,9 @@ cd "$ROOT"
 PROGRAM=$(basename -- "$0")
 JOBS=${JOBS:-$(nproc)}
 
+# Two copies of the sources share what the compiler made of the same text.
+export CCACHE_BASEDIR=$ROOT CCACHE_NOHASHDIR=1
+
 say() { printf '%s: %s\n' "$PROGRAM" "$*" >&2; }
 
 die() {
