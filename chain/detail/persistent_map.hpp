@@ -3,9 +3,9 @@
 #include <algorithm>
 #include <cstddef>
 #include <memory>
-#include <optional>
 #include <span>
 #include <utility>
+#include <vector>
 
 #include "chain/base/bytes.hpp"
 
@@ -19,6 +19,8 @@ template <class Key, class Value>
 class PersistentMap {
   public:
     using Entry = std::pair<Key, Value>;
+
+    PersistentMap() = default;
 
     const Value* find(const Key& key) const {
         const Node* node = root_.get();
@@ -47,7 +49,13 @@ class PersistentMap {
 
     /// This map with each key of `entries` bound to its value; of equal keys the last one counts.
     PersistentMap with(std::span<const Entry> entries) const {
-        return PersistentMap{unite(root_, build(entries))};
+        std::vector<const Entry*> sorted;
+        sorted.reserve(entries.size());
+        for (const Entry& entry : entries) sorted.push_back(&entry);
+        // In order, since trees side by side unite along one edge only.
+        std::stable_sort(sorted.begin(), sorted.end(),
+                         [](const Entry* a, const Entry* b) { return a->first < b->first; });
+        return PersistentMap{unite(root_, build(sorted))};
     }
 
     std::size_t size() const { return size_of(root_); }
@@ -69,7 +77,7 @@ class PersistentMap {
         Link above;
     };
 
-    PersistentMap(Link root) : root_{std::move(root)} {}  // NOLINT: private
+    explicit PersistentMap(Link root) : root_{std::move(root)} {}
 
     static std::size_t size_of(const Link& link) { return link ? link->size : 0; }
 
@@ -86,10 +94,10 @@ class PersistentMap {
         return make(node->key, value, node->priority, std::move(left), std::move(right));
     }
 
-    static Link build(std::span<const Entry> entries) {
+    static Link build(std::span<const Entry* const> entries) {
         if (entries.empty()) return nullptr;
         if (entries.size() == 1) {
-            const auto& [key, value] = entries.front();
+            const auto& [key, value] = *entries.front();
             return make(key, value, IdHash{}(key), nullptr, nullptr);
         }
         const std::size_t half = entries.size() / 2;
@@ -124,10 +132,6 @@ class PersistentMap {
                        unite(under->right, parts.above));
     }
 
-  public:
-    PersistentMap() = default;
-
-  private:
     Link root_;
 };
 
