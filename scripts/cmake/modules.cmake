@@ -74,7 +74,13 @@ function(blobvm_test name)
   if(NOT arg_TIMEOUT)
     set(arg_TIMEOUT 300)
   endif()
-  gtest_discover_tests(${name} DISCOVERY_MODE PRE_TEST PROPERTIES LABELS "${arg_LABELS}" TIMEOUT ${arg_TIMEOUT})
+  # Those that start processes and have deadlines go one at a time, beside the others.
+  set(lock)
+  if("integration" IN_LIST arg_LABELS)
+    set(lock RESOURCE_LOCK processes)
+  endif()
+  gtest_discover_tests(${name} DISCOVERY_MODE PRE_TEST
+                       PROPERTIES LABELS "${arg_LABELS}" TIMEOUT ${arg_TIMEOUT} ${lock})
 endfunction()
 
 # blobvm_bench(NAME SOURCES files... LINK targets...)
