@@ -89,7 +89,7 @@ void expect_many_agree(const std::vector<Bytes>& contents, std::size_t head_size
 }
 
 TEST_P(KeccakPathTest, ManyOfOneLengthAgreeWithTheOracle) {
-    for (const std::size_t size : {0, 1, 135, 136, 137, 149, 271, 272, 273, 1000}) {
+    for (const std::size_t size : {0U, 1U, 135U, 136U, 137U, 149U, 271U, 272U, 273U, 1000U}) {
         for (std::size_t count = 0; count <= 18; ++count) {
             std::vector<Bytes> contents;
             for (std::size_t i = 0; i < count; ++i) {

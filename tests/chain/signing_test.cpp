@@ -80,7 +80,7 @@ TEST(RecoverTest, SignerIsFound) {
 }
 
 TEST(RecoverTest, OtherLengthsAreRefused) {
-    for (const std::size_t size : {0, 1, 64, 66, 130}) {
+    for (const std::size_t size : {0U, 1U, 64U, 66U, 130U}) {
         EXPECT_EQ(recover_sender(kDigest, Bytes(size)).error().code, ErrorCode::kInvalidSignature);
     }
 }

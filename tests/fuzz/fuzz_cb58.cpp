@@ -8,7 +8,7 @@ using namespace blobvm;
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
     const ByteView input = test::fuzz_input(data, size);
     const std::string_view text = as_chars(input);
-    for (const std::size_t length : {20, 32}) {
+    for (const std::size_t length : {Address::kSize, TxId::kSize}) {
         const Result<Bytes> bytes = from_cb58(text, length);
         if (bytes) {
             CHECK(bytes->size() == length);
