@@ -68,9 +68,17 @@ std::string advice_for(const Error& error, const Common& common) {
     }
 }
 
+std::string what_of(const Error& error) {
+    if (error.code == ErrorCode::kIo) return error.detail;
+    if (error.code == ErrorCode::kChunkMissing) {
+        return fmt::format("{}:{}", text(error.code), error.detail);  // as the original
+    }
+    return error.message();
+}
+
 Outcome trouble(const Error& error, const Common& common) {
     Trouble result{
-        .exit_code = kFailed, .what = error.message(), .advice = advice_for(error, common)};
+        .exit_code = kFailed, .what = what_of(error), .advice = advice_for(error, common)};
     if (error.code == ErrorCode::kNotFound) result.exit_code = kNotFound;
     if (error.code == ErrorCode::kCancelled) result.exit_code = kInterrupted;
     return result;
@@ -229,6 +237,12 @@ void catch_signals() {
     sigaction(SIGINT, &action, nullptr);
     sigaction(SIGTERM, &action, nullptr);
     std::signal(SIGPIPE, SIG_IGN);  // told by flush instead, so that a download is not cut
+}
+
+Outcome check(const Common& common) {
+    const auto client = connect(common);
+    if (!client) return usage(client.error().detail);
+    return {};
 }
 
 Outcome create(const Invocation& run, Console& console) {

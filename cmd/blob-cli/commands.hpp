@@ -49,6 +49,9 @@ struct Trouble {
 };
 using Outcome = std::optional<Trouble>;  ///< empty: done
 
+/// Whether the common flags make sense.
+Outcome check(const Common& common);
+
 Outcome create(const Invocation& run, Console& console);
 Outcome genesis(const Invocation& run, Console& console);
 Outcome set(const Invocation& run, Console& console);

@@ -1,5 +1,7 @@
+#include <algorithm>
 #include <cstdio>
 #include <exception>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -84,19 +86,43 @@ std::vector<std::string_view> candidates(std::string_view word) {
     return found;
 }
 
-/// Replaces an abbreviated verb, the first argument that is neither flag nor a flag's value.
-/// The names of all verbs that it may mean if they are several.
-std::vector<std::string_view> expand_verb(std::vector<std::string>& words) {
+/// Replaces an abbreviated verb: the first argument that is neither flag nor a flag's value.
+Outcome expand_verb(std::vector<std::string>& words) {
     for (std::size_t i = 0; i < words.size(); ++i) {
         std::string& word = words[i];
         if (word == "--private-key-file" || word == "--endpoint") ++i;
         if (word.starts_with('-')) continue;
         const auto found = candidates(word);
-        if (found.size() == 1) word = found.front();
-        return found.size() > 1 ? found : std::vector<std::string_view>{};
+        if (found.empty()) {
+            return Trouble{kUsage, fmt::format("unknown verb \"{}\"", word),
+                           fmt::format("Verbs: {}", fmt::join(kVerbs, ", "))};
+        }
+        if (found.size() > 1) {
+            return Trouble{kUsage, fmt::format("\"{}\" may mean {}", word, fmt::join(found, ", ")),
+                           ""};
+        }
+        word = found.front();
+        return {};
     }
     return {};
 }
+
+/// Help that names the arguments as people think of them.
+class VerbHelp final : public CLI::Formatter {
+  public:
+    explicit VerbHelp(const Verb& verb) : verb_{verb} {}
+
+    std::string make_usage(const CLI::App*, std::string) const override {
+        return fmt::format("Usage: blob-cli {} [OPTIONS] {}\n", verb_.name, verb_.arguments);
+    }
+    std::string make_positionals(const CLI::App*) const override { return {}; }
+
+  private:
+    const Verb& verb_;
+};
+
+constexpr std::string_view kCommonHelp =
+    "\nEvery verb takes --private-key-file FILE, --endpoint URL, --json and --verbose.";
 
 void add_common(CLI::App& app, Common& common) {
     app.add_option("--private-key-file", common.key_file, "File of the key that signs")
@@ -157,21 +183,18 @@ int run(int argc, char** argv) {
     for (const Verb& verb : kTable) {
         CLI::App* sub = app.add_subcommand(verb.name, verb.does);
         sub->fallthrough();
-        sub->footer(verb.examples);
-        if (*verb.arguments != '\0') {
-            sub->add_option("arguments", invocation.arguments)->option_text(verb.arguments);
-        }
+        sub->footer(fmt::format("{}{}", verb.examples, kCommonHelp));
+        sub->formatter(std::make_shared<VerbHelp>(verb));
+        sub->add_option("arguments", invocation.arguments);
         add_own_flags(*sub, verb.name, invocation);
         verbs.emplace_back(sub, &verb);
     }
 
     std::vector<std::string> words(argv + 1, argv + argc);
     const bool json = std::find(words.begin(), words.end(), "--json") != words.end();
-    const auto ambiguous = expand_verb(words);
-    if (!ambiguous.empty()) {
+    if (const Outcome trouble = expand_verb(words)) {
         Console console{json};
-        return report(console,
-                      {kUsage, fmt::format("ambiguous verb: {}", fmt::join(ambiguous, ", ")), ""});
+        return report(console, *trouble);
     }
     try {
         std::reverse(words.begin(), words.end());  // as CLI11 wants them
@@ -183,6 +206,7 @@ int run(int argc, char** argv) {
     }
 
     Console console{invocation.common.json};
+    if (const Outcome trouble = check(invocation.common)) return report(console, *trouble);
     catch_signals();
     for (const auto& [sub, verb] : verbs) {
         if (!sub->parsed()) continue;
