@@ -25,6 +25,7 @@ constexpr std::uint32_t kMaxPayload = 1U << 30;
 enum class Kind : std::uint8_t { kWrite = 1, kAccept = 2, kAcceptKnown = 3, kGoBack = 4 };
 
 std::uint32_t crc_of(ByteView bytes, std::uint32_t start = 0) {
+    if (bytes.empty()) return start;  // zlib takes a null pointer for a request to start anew
     return static_cast<std::uint32_t>(
         crc32_z(start, reinterpret_cast<const Bytef*>(bytes.data()), bytes.size()));
 }
