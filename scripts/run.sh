@@ -143,4 +143,5 @@ up=yes
 status=0
 wait "$devnet" || status=$?
 devnet=
-die "the chain has stopped by itself, with status $status"
+((status == 0)) || die "the chain has stopped by itself, with status $status"
+say "the chain has stopped"
