@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <cstdio>
 #include <cstdlib>
 
@@ -23,8 +24,8 @@ bool wants_colour(int descriptor) {
            (terminal == nullptr || std::string_view{terminal} != "dumb");
 }
 
-void print(std::FILE* stream, std::string_view text) {
-    std::fwrite(text.data(), 1, text.size(), stream);
+void print_error(std::string_view text) {
+    std::fwrite(text.data(), 1, text.size(), stderr);  // nowhere to tell if that fails
 }
 
 std::string duration(double seconds) {
@@ -116,7 +117,7 @@ Console::~Console() { clear_bar(); }
 
 void Console::clear_bar() {
     if (!bar_shown_) return;
-    print(stderr, "\r\033[K");
+    print_error("\r\033[K");
     std::fflush(stderr);
     bar_shown_ = false;
 }
@@ -124,31 +125,30 @@ void Console::clear_bar() {
 void Console::line(std::string_view text) {
     if (json_) return;
     clear_bar();
-    print(stdout,
-          colour_out_ ? fmt::format("\033[32m{}\033[0m\n", text) : fmt::format("{}\n", text));
+    out(colour_out_ ? fmt::format("\033[32m{}\033[0m\n", text) : fmt::format("{}\n", text));
     if (colour_out_) std::fflush(stdout);
 }
 
 void Console::text(std::string_view text) {
-    if (!json_) print(stdout, text);
+    if (!json_) out(text);
 }
 
 void Console::object(const JsonObject& object) {
-    if (json_) print(stdout, object.text() + '\n');
+    if (json_) out(object.text() + '\n');
 }
 
 void Console::error(std::string_view what, std::string_view advice, int exit_code) {
     clear_bar();
     std::fflush(stdout);
-    print(stderr, colour_err_ ? fmt::format("\033[31mError:\033[0m {}\n", what)
-                              : fmt::format("Error: {}\n", what));
-    if (!advice.empty()) print(stderr, fmt::format("{}\n", advice));
+    print_error(colour_err_ ? fmt::format("\033[31mError:\033[0m {}\n", what)
+                            : fmt::format("Error: {}\n", what));
+    if (!advice.empty()) print_error(fmt::format("{}\n", advice));
     object(JsonObject{}.add("error", what).add("exitCode", static_cast<std::uint64_t>(exit_code)));
 }
 
 void Console::warning(std::string_view what) {
     clear_bar();
-    print(stderr, fmt::format("Warning: {}\n", what));
+    print_error(fmt::format("Warning: {}\n", what));
 }
 
 void Console::progress(std::uint64_t done, std::optional<std::uint64_t> total) {
@@ -175,17 +175,25 @@ void Console::progress(std::uint64_t done, std::optional<std::uint64_t> total) {
     if (total && rate > 0 && *total > done) {
         text += "  ETA " + duration(static_cast<double>(*total - done) / rate);
     }
-    print(stderr, text);
+    print_error(text);
     std::fflush(stderr);
 }
 
 void Console::note(std::string_view text) {
     if (!watched_) return;
     clear_bar();
-    print(stderr, fmt::format("{}\n", text));
+    print_error(fmt::format("{}\n", text));
 }
 
-bool Console::flush() { return std::fflush(stdout) == 0 && std::ferror(stdout) == 0; }
+void Console::out(std::string_view text) {
+    const bool written = std::fwrite(text.data(), 1, text.size(), stdout) == text.size();
+    if (!written && errno != EPIPE) failed_ = true;
+}
+
+bool Console::flush() {
+    if (std::fflush(stdout) != 0 && errno != EPIPE) failed_ = true;
+    return !failed_;
+}
 
 std::string go_quote(std::string_view value) {
     constexpr std::string_view kNames = "\a\b\f\n\r\t\v\"\\";

@@ -61,10 +61,12 @@ class Console {
     /// A line about a finished task, where somebody watches.
     void note(std::string_view text);
 
-    /// False if the output could not be written (full disk).
+    /// False if the output could not be written (full disk). A reader that has seen enough, such
+    /// as head, is no failure.
     bool flush();
 
   private:
+    void out(std::string_view text);
     void clear_bar();
 
     using Clock = std::chrono::steady_clock;
@@ -72,6 +74,7 @@ class Console {
     const bool colour_out_;
     const bool colour_err_;
     const bool watched_;
+    bool failed_ = false;  ///< something of the output is lost
     bool bar_shown_ = false;
     const Clock::time_point started_ = Clock::now();
     std::optional<Clock::time_point> drawn_;
