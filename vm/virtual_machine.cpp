@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <atomic>
 #include <deque>
+#include <limits>
 #include <utility>
 
 #include "chain/base/cb58.hpp"
@@ -38,6 +39,13 @@ BlockInfo info_of(const BlockId& id, const chain::BlockHeader& header, SharedByt
 
 BlockInfo info_of(const chain::Block& block) {
     return info_of(block.id, block.header, block.bytes);
+}
+
+/// How far back a History must reach: over the window, and as much again as a tip may be ahead of
+/// the clock that asks.
+std::int64_t history_span_s(const chain::Genesis& genesis) {
+    constexpr std::int64_t kMost = std::numeric_limits<std::int64_t>::max() - chain::kFutureBoundS;
+    return std::min(genesis.lookback_window_s, kMost) + chain::kFutureBoundS;
 }
 
 /// What it can take from its sender at most; empty if that does not fit.
@@ -165,7 +173,7 @@ Result<std::unique_ptr<VirtualMachine>> VirtualMachine::open(Parts parts) {
     auto block = std::make_shared<const chain::Block>(
         chain::Block{.header = raw.header, .transactions = {}, .bytes = bytes, .id = tip.id});
     BLOBVM_TRY(std::vector<chain::BlockSummary> recent,
-               parts.store.recent_summaries(parts.genesis.lookback_window_s));
+               parts.store.recent_summaries(history_span_s(parts.genesis)));
     auto impl = std::make_unique<Impl>(std::move(parts), std::move(block));
     {
         const WriterLock lock{impl->tip_mutex};
