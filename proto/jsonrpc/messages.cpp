@@ -298,21 +298,21 @@ void SuggestedFeeArgs::append_json(std::string& out) const {
     fields.number("units", input->units.value);
 }
 
+namespace {
+
+Result<void> read_fee_input(const Value& member, FeeInput& out) {
+    if (member.is_member("type")) return read(member, "Input.input.type", out.type);
+    if (member.is_member("key")) return read(member, "Input.input.key", out.key);
+    if (member.is_member("value")) return read(member, "Input.input.value", out.value);
+    if (member.is_member("to")) return read(member, "Input.input.to", out.to);
+    if (member.is_member("units")) return read(member, "Input.input.units", out.units.value);
+    return {};
+}
+
+}  // namespace
+
 Result<SuggestedFeeArgs> SuggestedFeeArgs::read(const Value& value) {
     SuggestedFeeArgs args;
-    const auto read_input = [&args](const Value& member) -> Result<void> {
-        FeeInput& input = *args.input;
-        if (member.is_member("type")) return detail::read(member, "Input.input.type", input.type);
-        if (member.is_member("key")) return detail::read(member, "Input.input.key", input.key);
-        if (member.is_member("value")) {
-            return detail::read(member, "Input.input.value", input.value);
-        }
-        if (member.is_member("to")) return detail::read(member, "Input.input.to", input.to);
-        if (member.is_member("units")) {
-            return detail::read(member, "Input.input.units", input.units.value);
-        }
-        return {};
-    };
     BLOBVM_TRY(read_members(value, "vm.SuggestedFeeArgs", [&](const Value& member) -> Result<void> {
         if (!member.is_member("input")) return {};
         if (member.is_null()) {
@@ -320,7 +320,9 @@ Result<SuggestedFeeArgs> SuggestedFeeArgs::read(const Value& value) {
             return {};
         }
         if (!args.input) args.input.emplace();  // a second `input` adds to the first, as in Go
-        return read_members(member, "chain.Input", read_input);
+        return read_members(member, "chain.Input", [&args](const Value& inner) {
+            return read_fee_input(inner, *args.input);
+        });
     }));
     return args;
 }
