@@ -44,12 +44,12 @@ Headers read_headers(const Fields& fields) {
 template <class Fields>
 void write_headers(const Headers& headers, Fields& fields) {
     fields.Clear();
-    for (const auto& [name, value] : headers) {
+    for (const auto& header : headers) {
         auto same = std::find_if(fields.begin(), fields.end(),
-                                 [&](const auto& field) { return field.key() == name; });
+                                 [&](const auto& field) { return field.key() == header.first; });
         auto& field = same != fields.end() ? *same : *fields.Add();
-        field.set_key(name);
-        field.add_values(value);
+        field.set_key(header.first);
+        field.add_values(header.second);
     }
 }
 

@@ -127,9 +127,13 @@ bool shake_hands(const std::string& runtime_address, const std::string& own_addr
     const grpc::Status status =
         ::vm::runtime::Runtime::NewStub(*channel)->Initialize(&context, request, &response);
     if (status.ok()) return true;
-    log::error("the node does not take this plugin",
-               fmt::format("{} (this is {} {}, stating protocol {})", status.error_message(), kName,
-                           version(), request.protocol_version()));
+    const bool silent = status.error_code() == grpc::StatusCode::DEADLINE_EXCEEDED;
+    log::error(
+        "the node does not take this plugin",
+        fmt::format("{}; this is {} {}, which states protocol {}: a node of another protocol "
+                    "needs the release of the plugin that speaks it",
+                    silent ? "no answer within 5 s" : status.error_message(), kName, version(),
+                    request.protocol_version()));
     return false;
 }
 

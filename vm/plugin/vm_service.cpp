@@ -230,8 +230,7 @@ Reactor* VmService::SetState(Context* context, const ::vm::SetStateRequest* requ
 Reactor* VmService::Shutdown(Context* context, const Empty*, Empty*) {
     return in_turn(context, [this] {
         host_.close();
-        shut_down_ = true;
-        log::info("shut down");
+        if (!shut_down_.exchange(true)) log::info("shut down");
         return Status::OK;
     });
 }
