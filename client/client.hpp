@@ -88,7 +88,7 @@ class Client {
 /// A client of the JSON-RPC at `endpoint`: `http://HOST:PORT/ext/bc/CHAIN`, to which `/public` is
 /// added, as by the original (an endpoint that ends in `/public` is taken as it is).
 struct HttpOptions {
-    std::string endpoint;
+    std::string endpoint = {};
     std::uint32_t timeout_ms = 30'000;  ///< for one request
     std::size_t max_response_bytes = 64 * 1024 * 1024;
     std::size_t connections = 4;  ///< kept open

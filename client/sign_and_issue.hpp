@@ -50,8 +50,8 @@ struct IssueOptions {
     /// Gives up (kTimeout) when for so long nothing was taken or accepted.
     std::uint32_t patience_ms = 120'000;
     /// Asked often; true ends everything with kCancelled. Safe to leave empty.
-    std::function<bool()> cancelled;
-    std::function<void(Progress, const Receipt&)> on_progress;
+    std::function<bool()> cancelled = {};
+    std::function<void(Progress, const Receipt&)> on_progress = {};
     Timer* timer = nullptr;  ///< the system's if null
 };
 

@@ -58,8 +58,8 @@ struct UploadOptions {
     std::uint64_t chunk_bytes = 0;  ///< 0, or anything above: the chain's maxValueSize
     std::size_t in_flight = 32;
     std::uint32_t patience_ms = 120'000;  ///< without any progress; see client::IssueOptions
-    std::function<bool()> cancelled;
-    std::function<void(const UploadStep&)> on_step;
+    std::function<bool()> cancelled = {};
+    std::function<void(const UploadStep&)> on_step = {};
     client::Timer* timer = nullptr;
 };
 
@@ -81,7 +81,7 @@ Result<Uploaded> upload(Client& client, const chain::PrivateKey& key, Reader& fi
 
 /// A chunk that has been written.
 struct DownloadStep {
-    BlobKey key;
+    BlobKey key = {};
     std::uint64_t size_bytes = 0;
     std::uint64_t done_bytes = 0;              ///< of the file
     std::optional<std::uint64_t> total_bytes;  ///< where it is known; may be up to a chunk too high
@@ -90,8 +90,8 @@ struct DownloadStep {
 struct DownloadOptions {
     std::size_t workers = 6;                ///< requests at the same time
     std::uint64_t max_bytes = 16ULL << 30;  ///< kTooLarge beyond: roots may come from anybody
-    std::function<bool()> cancelled;
-    std::function<void(const DownloadStep&)> on_step;  ///< after each chunk
+    std::function<bool()> cancelled = {};
+    std::function<void(const DownloadStep&)> on_step = {};  ///< after each chunk
     client::Timer* timer = nullptr;
 };
 

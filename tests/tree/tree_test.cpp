@@ -192,7 +192,9 @@ TEST(FormatTest, CapacityIsTheOriginalsLimit) {
             const std::uint64_t capacity = detail::node_capacity(levels, limit);
             const std::vector<BlobKey> most(capacity);
             const std::vector<BlobKey> too_many(capacity + 1);
-            if (capacity > 0) EXPECT_LE(detail::write_node(levels, most).size(), limit);
+            if (capacity > 0) {
+                EXPECT_LE(detail::write_node(levels, most).size(), limit);
+            }
             EXPECT_GT(detail::write_node(levels, too_many).size(), limit);
         }
     }
