@@ -99,7 +99,7 @@ struct VirtualMachine::Impl {
         : parts{std::move(given)},
           mempool{{.count = parts.config.mempool_size,
                    .bytes = parts.config.mempool_bytes,
-                   .sender_count = parts.config.mempool_size,
+                   .sender_count = std::max<std::size_t>(parts.config.mempool_size, 1),
                    .sender_bytes = parts.config.mempool_bytes}},
           loader{mempool, parts.executor, parts.metrics},
           blocks{kBlockCacheBytes},
