@@ -49,7 +49,7 @@ std::vector<Sample> collect(const Metrics& metrics) {
     histogram("vm_accept_seconds", "Time to accept a block, its writing included", metrics.accept);
     histogram("vm_rpc_seconds", "Time to answer a JSON-RPC request", metrics.rpc);
 
-    counter("vm_transactions_submitted_total", "Transactions admitted to the mempool",
+    counter("vm_transactions_submitted_total", "Transactions handed in, refused ones included",
             metrics.transactions_submitted);
     counter("vm_transactions_refused_total", "Transactions refused at submission",
             metrics.transactions_refused);
