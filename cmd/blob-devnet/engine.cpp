@@ -137,15 +137,18 @@ void Engine::post(Event event) {
 
 void Engine::run(std::stop_token stop) {
     auto next_health = SteadyClock::now() + kHealthInterval;
+    const auto all_lost = [this]() REQUIRES(mutex_) {
+        return std::find(lost_.begin(), lost_.end(), false) == lost_.end();
+    };
     while (!stop.stop_requested()) {
         std::optional<Event> event;
         {
             Lock lock{mutex_};
-            while (events_.empty() && !stop.stop_requested() && SteadyClock::now() < next_health) {
+            while (events_.empty() && !stop.stop_requested() && !all_lost() &&
+                   SteadyClock::now() < next_health) {
                 changed_.wait_until(lock, next_health);
             }
-            if (stop.stop_requested()) break;
-            if (std::find(lost_.begin(), lost_.end(), false) == lost_.end()) break;
+            if (stop.stop_requested() || all_lost()) break;
             if (!events_.empty()) {
                 event = std::move(events_.front());
                 events_.pop_front();

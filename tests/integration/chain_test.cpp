@@ -52,9 +52,12 @@ TEST_P(FileSizeTest, ComesBackEqual) {
     const std::string root = wallet_.store(chain->nodes[0].endpoint, file);
     expect_stored(*chain, root, file);
 
-    const auto before = chain->client()->balance(*parse_address_strict(wallet_.address()));
+    const auto balance = [&] {
+        return chain->client()->balance(*parse_address_strict(wallet_.address())).value().value;
+    };
+    const std::uint64_t before = balance();
     EXPECT_EQ(wallet_.store(chain->nodes[0].endpoint, file), root) << "storing it twice";
-    EXPECT_EQ(chain->client()->balance(*parse_address_strict(wallet_.address())), before);
+    EXPECT_EQ(balance(), before);
     chain->stop();
 }
 
