@@ -49,7 +49,8 @@ struct Flight {
     bool is_set = false;
     Receipt receipt;                ///< of the latest attempt
     Bytes standalone;               ///< its bytes; kept for transfers only
-    std::vector<Receipt> attempts;  ///< that the node took
+    std::vector<Receipt> attempts;  ///< that the node took, or may have taken
+    bool taken = false;             ///< by the node, at least once
     std::uint64_t issued_ms = 0;
     std::uint64_t tip_at_issue = 0;  ///< height of the block it names
     std::uint64_t expires_ms = 0;    ///< when that block has left the window for sure
@@ -254,15 +255,20 @@ struct Issuer::Impl {
         return Outcome::kDone;
     }
 
-    Outcome taken(Flight& flight) {
-        const bool again = !flight.attempts.empty();
-        if (!again) note_progress();
-        if (!again || flight.attempts.back().id != flight.receipt.id) {
+    /// The node has it, or may have it: ask for it from now on.
+    static void remember(Flight& flight) {
+        if (flight.attempts.empty() || flight.attempts.back().id != flight.receipt.id) {
             flight.attempts.push_back(flight.receipt);
         }
+    }
+
+    Outcome taken(Flight& flight) {
+        remember(flight);
+        if (!flight.taken) note_progress();
+        tell(flight.taken ? Progress::kReissued : Progress::kIssued, flight.receipt);
+        flight.taken = true;
         flight.issued_ms = timer.now_ms();
         next_poll_ms = std::min(next_poll_ms, flight.issued_ms + poll_ms);
-        tell(again ? Progress::kReissued : Progress::kIssued, flight.receipt);
         return Outcome::kTaken;
     }
 
@@ -285,6 +291,7 @@ struct Issuer::Impl {
                 return taken(flight);
             }
             if (is_passing(issued.error())) {
+                remember(flight);  // its answer may be what was lost
                 if (auto waited = wait_for_node(); !waited) {
                     const bool cancelled = waited.error().code == ErrorCode::kCancelled;
                     return fail(cancelled ? waited.error() : issued.error());

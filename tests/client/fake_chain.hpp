@@ -241,10 +241,13 @@ class FakeChain final : public client::Client, public client::Timer {
 
     void advance(std::uint32_t duration) EXCLUDES(mutex_) {
         const Lock lock{mutex_};
-        now_ms_ += duration;
-        if (now_ms_ - last_build_ms_ < options_.block_ms || stopped_) return;
-        last_build_ms_ = now_ms_;
-        build();
+        const std::int64_t end_ms = now_ms_ + duration;
+        while (!stopped_ && last_build_ms_ + options_.block_ms <= end_ms) {
+            last_build_ms_ += options_.block_ms;
+            now_ms_ = std::max(now_ms_, last_build_ms_);
+            build();
+        }
+        now_ms_ = end_ms;
     }
 
     void build() REQUIRES(mutex_) {

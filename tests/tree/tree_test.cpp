@@ -258,15 +258,23 @@ TEST(UploadTest, GoesOnWhereItWasCutOff) {
         store(chain, content(9'000), {.cancelled = [&] { return chain.blobs() >= 10; }});
     ASSERT_FALSE(cut);
     EXPECT_EQ(cut.error().code, ErrorCode::kCancelled);
+    chain.sleep_ms(10'000);  // what was in flight is accepted meanwhile
     const std::size_t there = chain.blobs();
     const std::uint64_t spent = chain.spent();
 
     const auto stored = store(chain, content(9'000));
     ASSERT_TRUE(stored);
-    EXPECT_GE(stored->known_blobs, there);
+    EXPECT_EQ(stored->known_blobs, there);
     EXPECT_EQ(stored->new_blobs + stored->known_blobs, chain.blobs());
     EXPECT_EQ(spent + stored->cost.value, chain.spent());
     EXPECT_TRUE(*fetch(chain, stored->root) == content(9'000));
+}
+
+TEST(UploadTest, StartedAgainAtOncePaysForNothingTwice) {
+    FakeChain chain;
+    ASSERT_FALSE(store(chain, content(9'000), {.cancelled = [&] { return chain.blobs() >= 10; }}));
+    ASSERT_TRUE(store(chain, content(9'000)));
+    EXPECT_EQ(chain.spent(), 2 * chain.blobs());
 }
 
 TEST(UploadTest, SurvivesANodeThatForgetsAndDropsAnswersAndRaisesThePrice) {
