@@ -469,6 +469,11 @@ Result<void> PluginProcess::stop(std::chrono::milliseconds limit) {
         status = stub_->Shutdown(context.get(), {}, &reply);
     }
     give(Order::kTerminate);
+    if (channel_ != nullptr) {
+        // While no call runs nobody reads the connection, of which the plugin asks the end.
+        channel_->WaitForStateChange(GRPC_CHANNEL_READY,
+                                     std::chrono::system_clock::now() + options_.kill_after);
+    }
     wait(options_.kill_after + std::chrono::seconds{30});
     if (status.ok()) return {};
     const bool late = status.error_code() == grpc::StatusCode::DEADLINE_EXCEEDED;
