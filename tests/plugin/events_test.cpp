@@ -139,6 +139,38 @@ TEST_F(EventsConformance, Item53FailingBuildsAreAskedForTenTimesASecondAtMost) {
     EXPECT_EQ(host_.build().height, 1U);
 }
 
+// Here a build fails for a while by the rules: blocks in quick succession cost more than what a
+// single cheap offer pays. It must come without a spin, and in the end succeed.
+TEST(CostlyEventsConformance, Item53BlocksTooDearAreNotAskedForWithoutPause) {
+    chain::Genesis genesis = rich_genesis();
+    genesis.block_cost_enabled = true;
+    PluginHost host{{.genesis = json_of(genesis)}};
+    ModelChain model{genesis};
+    host.run();
+    for (int i = 0; i < 4; ++i) {
+        const chain::BlockPtr parent = model.tip();
+        const auto paying =
+            transfer_tx(account(2), Amount{1},
+                        {.block_id = parent->id, .magic = genesis.magic, .price = Price{1'000}});
+        const chain::BlockPtr block = model.child(parent, {paying});
+        host.commit(block);
+        model.accept(block);
+    }
+    host.issue(model.transfer_on(model.tip()));
+    const auto start = std::chrono::steady_clock::now();
+    int events = 0;
+    bool built = false;
+    while (!built && std::chrono::steady_clock::now() - start < 60s) {
+        Event event{host};
+        ASSERT_TRUE(event.ready(30s)) << "a lost event would stall the chain";
+        ++events;
+        built = host.try_build().ok();
+    }
+    EXPECT_TRUE(built);
+    const std::chrono::duration<double> took = std::chrono::steady_clock::now() - start;
+    EXPECT_LE(events, 10 * took.count() + 2);
+}
+
 /// HTTP, gossip and metrics from many threads, until it ends.
 class Crowd {
   public:

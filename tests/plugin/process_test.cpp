@@ -1,7 +1,7 @@
 // Items 1 to 14 of the checklist (spec/rpcchainvm.md 9): the process.
 
-#include <fmt/format.h>
 #include <fcntl.h>
+#include <fmt/format.h>
 #include <grpcpp/create_channel.h>
 #include <grpcpp/generic/generic_stub.h>
 #include <grpcpp/security/credentials.h>
@@ -16,6 +16,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <condition_variable>
 #include <cstdio>
 #include <thread>
@@ -160,9 +161,13 @@ TEST(ProcessConformance, Item06OneVariableIsEnvironmentEnough) {
     char buffer[4096];
     const std::string environment(buffer, std::fread(buffer, 1, sizeof buffer, file));
     std::fclose(file);
-    EXPECT_TRUE(environment.starts_with("AVALANCHE_VM_RUNTIME_ENGINE_ADDR=")) << environment;
-    EXPECT_EQ(environment.find("PATH="), std::string::npos);
-    EXPECT_EQ(environment.find("HOME="), std::string::npos);
+    for (std::size_t at = 0, end = 0; at < environment.size(); at = end + 1) {
+        end = std::min(environment.find('\0', at), environment.size());
+        const std::string variable = environment.substr(at, end - at);
+        EXPECT_TRUE(variable.starts_with("AVALANCHE_VM_RUNTIME_ENGINE_ADDR=") ||
+                    variable.starts_with("GRPC_") || variable.starts_with("GODEBUG"))
+            << variable;
+    }
 
     host.initialize();
     host.set_state(::vm::STATE_BOOTSTRAPPING);
