@@ -126,8 +126,10 @@ constexpr std::string_view kCommonHelp =
 
 void add_common(CLI::App& app, Common& common) {
     app.add_option("--private-key-file", common.key_file, "File of the key that signs")
+        ->take_last()
         ->option_text("FILE [.blob-cli-pk]");
     app.add_option("--endpoint", common.endpoint, "The node's chain")
+        ->take_last()
         ->option_text("URL [http://127.0.0.1:9650/ext/bc/blobvm]");
     app.add_flag("--json", common.json, "Print one JSON object");
     app.add_flag("--verbose", common.verbose, "Tell more");

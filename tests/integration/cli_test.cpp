@@ -246,8 +246,15 @@ class CliChainTest : public ::testing::Test {
     }
     void SetUp() override { ASSERT_NE(chain_, nullptr); }
 
+    static std::vector<std::string> command(std::vector<std::string> arguments) {
+        std::vector<std::string> words{program("blob-cli"), "--private-key-file",
+                                       wallet_->key_file(), "--endpoint",
+                                       chain_->nodes[0].endpoint};
+        words.insert(words.end(), arguments.begin(), arguments.end());
+        return words;
+    }
     static Finished cli(std::vector<std::string> arguments) {
-        return wallet_->cli(chain_->nodes[0].endpoint, std::move(arguments));
+        return run(command(std::move(arguments)));
     }
 
     static inline std::unique_ptr<TemporaryFolder> folder_;
@@ -348,7 +355,7 @@ TEST_F(CliChainTest, AValueThatIsNoFileIsExplained) {
 TEST_F(CliChainTest, CtrlCStopsAnUploadAndALaterOneGoesOn) {
     const std::string file = folder_->file("long");
     write_random_file(file, 30'000'000, 99);
-    const auto upload = wallet_->start_cli(chain_->nodes[0].endpoint, {"set-file", file});
+    const auto upload = Process::start(command({"set-file", file}));
     ASSERT_TRUE(upload->wait_for_line(
         [](std::string_view line) { return line.starts_with("uploaded k="); }));
     upload->signal(SIGINT);
