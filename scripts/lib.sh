@@ -58,7 +58,7 @@ need_packages() {
     fi
     say "installing ${#missing[@]} missing packages${as_root[0]:+ through sudo}: ${missing[*]}"
     local apt=("${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -q
-        -o DPkg::Lock::Timeout=300 -o Acquire::Retries=3)
+        -o Dpkg::Use-Pty=0 -o DPkg::Lock::Timeout=300 -o Acquire::Retries=3)
     "${apt[@]}" update || die "apt-get update failed: is there a network?"
     "${apt[@]}" install -y --no-install-recommends "${missing[@]}" ||
         die "apt-get install failed; its reason stands above"
