@@ -254,7 +254,10 @@ func (n *node) bootstrap(t *testing.T) *running {
 	require.NoError(t, err)
 	mux := http.NewServeMux()
 	for prefix, handler := range handlers {
-		mux.Handle("/ext/bc/blobvm"+prefix, handler)
+		mux.HandleFunc("/ext/bc/blobvm"+prefix, func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Node-Id", "kept") // the node tells its ID in each answer
+			handler.ServeHTTP(w, r)
+		})
 	}
 	r.server = httptest.NewUnstartedServer(mux)
 	r.server.Config.Protocols = new(http.Protocols)
