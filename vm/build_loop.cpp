@@ -46,7 +46,7 @@ bool BuildLoop::cancel(WaiterId waiter) {
 
 void BuildLoop::wake() {
     const Lock lock{mutex_};
-    dirty_ = true;
+    if (std::exchange(dirty_, true)) return;  // the thread has been called already
     woken_.notify_all();
 }
 
