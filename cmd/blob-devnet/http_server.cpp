@@ -119,7 +119,8 @@ struct HttpServer::Impl {
 
     /// Calls of plugins that are under way; false once the server stops.
     bool begin(grpc::ClientContext& context) EXCLUDES(mutex);
-    void end(grpc::ClientContext& context) EXCLUDES(mutex);
+    void forget(grpc::ClientContext& context) EXCLUDES(mutex);  ///< it has answered
+    void end() EXCLUDES(mutex);  ///< the last word of each that began
 
     const HttpSite site;
     std::atomic<std::size_t> connections{0};  // before io, which ends the last sessions
@@ -132,6 +133,7 @@ struct HttpServer::Impl {
     std::condition_variable_any all_ended;
     bool stopping GUARDED_BY(mutex) = false;
     std::set<grpc::ClientContext*> calls GUARDED_BY(mutex);
+    std::size_t running GUARDED_BY(mutex) = 0;
 
     std::vector<std::jthread> threads;
 };
@@ -169,6 +171,7 @@ class HttpServer::Impl::Session : public std::enable_shared_from_this<Session> {
 
   private:
     struct Call {
+        std::shared_ptr<::http::HTTP::Stub> handler;
         grpc::ClientContext context;
         ::http::HandleSimpleHTTPRequest request;
         ::http::HandleSimpleHTTPResponse reply;
@@ -286,6 +289,7 @@ class HttpServer::Impl::Session : public std::enable_shared_from_this<Session> {
 
     void forward_simple(Route route, Request& request, Elements headers) {
         auto call = std::make_shared<Call>();
+        call->handler = std::move(route.handler);
         call->request.set_method(std::string{view_of(request.method_string())});
         call->request.set_url(std::string{view_of(request.target())});
         *call->request.mutable_request_headers() = request_headers(request);
@@ -293,19 +297,31 @@ class HttpServer::Impl::Session : public std::enable_shared_from_this<Session> {
         call->request.set_body(std::move(request.body()));
         if (!server_.begin(call->context)) return;
         watch_for_hang_up(call);
-        ::http::HTTP::Stub& handler = *route.handler;
-        handler.async()->HandleSimple(
+        call->handler->async()->HandleSimple(
             &call->context, &call->request, &call->reply,
-            [self = shared_from_this(), call,
-             stub = std::move(route.handler)](grpc::Status status) {
-                if (!status.ok()) {
-                    call->reply.Clear();
-                    call->reply.set_code(500);
-                    call->reply.set_body(status.error_message());
-                }
-                self->resume([self, call] { self->answer(std::move(call->reply)); });
-                self->server_.end(call->context);
+            [self = shared_from_this(), call](grpc::Status status) mutable {
+                finish(std::move(self), std::move(call), status);
             });
+    }
+
+    /// In gRPC's own thread, which must not let go of the last reference to a channel (it would
+    /// wait for itself) or to a session: both go with the work that is posted.
+    static void finish(std::shared_ptr<Session> self, std::shared_ptr<Call> call,
+                       const grpc::Status& status) {
+        Impl& server = self->server_;
+        if (!status.ok()) {
+            call->reply.Clear();
+            call->reply.set_code(500);
+            call->reply.set_body(status.error_message());
+        }
+        server.forget(call->context);
+        {
+            const auto executor = self->stream_.get_executor();
+            net::post(executor, [self = std::move(self), call = std::move(call)] {
+                self->answer(std::move(call->reply));
+            });
+        }
+        server.end();
     }
 
     void forward(Route route, Request& request, Elements headers) {
@@ -446,12 +462,18 @@ bool HttpServer::Impl::begin(grpc::ClientContext& context) {
     const Lock lock{mutex};
     if (stopping) return false;
     calls.insert(&context);
+    ++running;
     return true;
 }
 
-void HttpServer::Impl::end(grpc::ClientContext& context) {
+void HttpServer::Impl::forget(grpc::ClientContext& context) {
     const Lock lock{mutex};
     calls.erase(&context);
+}
+
+void HttpServer::Impl::end() {
+    const Lock lock{mutex};
+    --running;
     all_ended.notify_all();
 }
 
@@ -464,7 +486,7 @@ void HttpServer::Impl::stop() {
         Lock lock{mutex};
         stopping = true;
         for (grpc::ClientContext* call : calls) call->TryCancel();
-        while (!calls.empty()) all_ended.wait(lock);
+        while (running > 0) all_ended.wait(lock);
     }
     blocking.join();
     io.stop();
