@@ -127,6 +127,49 @@ TEST_F(ChainTest, HealthAndMetricsAreServedAtTheNodesPaths) {
     chain->stop();
 }
 
+TEST_F(ChainTest, OthersGoOnWhenOnePluginDiesAndItCatchesUpAfterARestart) {
+    auto arguments = wallet_.fund();
+    arguments.insert(arguments.end(), {"--nodes", "3"});
+    const std::string file = random_file(700'000);
+    std::string root;
+    client::LastAccepted before;
+    {
+        const auto chain = start(arguments);
+        ASSERT_NE(chain, nullptr);
+        chain->kill_plugin(1);
+        ASSERT_TRUE(wait_until([&] { return http_get(chain->nodes[1].health).status == 503; }));
+        EXPECT_THAT(http_get(chain->nodes[1].health).body, HasSubstr("signal 9"));
+        EXPECT_EQ(http_get(chain->nodes[1].endpoint + "/public").status, 503U);
+        root = wallet_.store(chain->nodes[0].endpoint, file);
+        expect_stored(*chain, root, file, 2);
+        before = *chain->client(0)->last_accepted();
+        chain->stop();
+    }
+    const auto chain = start(arguments);
+    ASSERT_NE(chain, nullptr);
+    EXPECT_EQ(chain->client(1)->last_accepted()->id, before.id);
+    expect_stored(*chain, root, file, 1);
+    chain->stop();
+}
+
+TEST_F(ChainTest, PluginIsStartedAgainWhereThatIsAskedFor) {
+    auto arguments = wallet_.fund();
+    arguments.push_back("--restart-plugin");
+    const auto chain = start(arguments);
+    ASSERT_NE(chain, nullptr);
+    const std::string first = random_file(300'000);
+    const std::string root = wallet_.store(chain->nodes[0].endpoint, first);
+    chain->kill_plugin();
+    ASSERT_TRUE(wait_until([&] {
+        return chain->process->err().find("starting its plugin again") != std::string::npos &&
+               http_get(chain->nodes[0].health).status == 200;
+    }));
+    expect_stored(*chain, root, first);
+    const std::string second = random_file(400'000, 2);
+    expect_stored(*chain, wallet_.store(chain->nodes[0].endpoint, second), second);
+    chain->stop();
+}
+
 // Only the node's own file lost its end, as its database may after a power cut.
 class LedgerRollbackTest : public ChainTest, public ::testing::WithParamInterface<int> {};
 
