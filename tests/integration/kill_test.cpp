@@ -28,6 +28,7 @@ int rounds_of_each() {
 struct Witnessed {
     client::LastAccepted last;
     std::vector<TxId> transactions;
+    bool amid_upload = false;  ///< blob-cli was still at work
 };
 
 class KillTest : public ::testing::TestWithParam<Victim> {
@@ -65,6 +66,7 @@ class KillTest : public ::testing::TestWithParam<Victim> {
             for (const auto& entry : *activity) seen.transactions.push_back(entry.id);
         }
         if (const auto last = client->last_accepted()) seen.last = *last;
+        seen.amid_upload = !upload->wait({}).has_value();
         kill(chain);
         const auto code = chain.process->wait();
         if (GetParam() == Victim::kPlugin) {
@@ -89,6 +91,7 @@ TEST_P(KillTest, NothingAcceptedIsLostAndTheUploadResumes) {
     const std::string file = folder_.file("file");
     const std::string copy = folder_.file("copy");
     Witnessed seen;
+    int amid_upload = 0;
     for (int round = 0; round < rounds; ++round) {
         SCOPED_TRACE("round " + std::to_string(round));
         const auto chain = LocalChain::start(data_dir_);
@@ -115,9 +118,11 @@ TEST_P(KillTest, NothingAcceptedIsLostAndTheUploadResumes) {
             ASSERT_TRUE(same_files(file, copy));
         }
         write_random_file(file, 3'000'000 + random() % 1'000'000, random());
-        seen = upload_and_kill(*chain, file, random() % 4);
+        seen = upload_and_kill(*chain, file, random() % 3);
+        if (seen.amid_upload) ++amid_upload;
         if (HasFailure()) return;
     }
+    EXPECT_GE(amid_upload, rounds * 9 / 10) << "of " << rounds;
     const auto chain = LocalChain::start(data_dir_);
     ASSERT_NE(chain, nullptr);
     EXPECT_FALSE(wallet_.store(chain->nodes[0].endpoint, file).empty());
