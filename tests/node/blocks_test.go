@@ -2,6 +2,7 @@ package node_test
 
 import (
 	"context"
+	"encoding/binary"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -127,9 +128,7 @@ func TestTwoNodesDecideForOneOfTwoProposals(t *testing.T) {
 				loser = r.take(t, losing.Bytes())
 			}
 			r.accept(t, winner)
-			r.ctx.Lock.Lock()
-			require.NoError(t, loser.Reject(context.Background()))
-			r.ctx.Lock.Unlock()
+			r.reject(t, loser)
 			require.False(t, r.has(t, lost))
 		}
 
@@ -238,6 +237,7 @@ func TestBlocksOfOthersAreParsedWithoutTheirParents(t *testing.T) {
 		"cut":         good[:len(good)-1],
 		"too long":    append(append([]byte{}, good...), 0),
 		"outer block": outer[3],
+		"16 MiB":      make([]byte, 16<<20),
 	} {
 		_, err := reader.client.ParseBlock(ctx, bad)
 		require.Error(t, err, name)
@@ -286,4 +286,85 @@ func requireSame(t *testing.T, a, b *running) {
 	outerB, innerB := b.lastAccepted(t)
 	require.Equal(t, outerA.ID(), outerB.ID())
 	require.Equal(t, innerA.ID(), innerB.ID())
+}
+
+// TestBranchesOfSeveralBlocks: proposals stand on the preferred branch, and a lost branch goes whole.
+func TestBranchesOfSeveralBlocks(t *testing.T) {
+	c := newChain()
+	left, right := newNode(t, c).start(t), newNode(t, c).start(t)
+	left.pay(t, account(0), 1)
+	root, err := left.advance()
+	require.NoError(t, err)
+	right.accept(t, right.take(t, root.Bytes()))
+
+	var lost []ids.ID
+	var losing []snowman.Block
+	for i := range 3 { // each on the one before, none decided
+		lost = append(lost, left.pay(t, account(1), uint64(i+1)))
+		built, err := left.build()
+		require.NoError(t, err)
+		losing = append(losing, built)
+	}
+	require.Equal(t, losing[1].ID(), losing[2].Parent())
+	require.Equal(t, root.Height()+3, losing[2].Height())
+
+	right.pay(t, account(2), 1)
+	other, err := right.build()
+	require.NoError(t, err)
+	winning := left.take(t, other.Bytes())
+	left.prefer(t, winning)
+	left.pay(t, account(3), 1)
+	next, err := left.build()
+	require.NoError(t, err)
+	require.Equal(t, winning.ID(), next.Parent())
+
+	left.accept(t, winning)
+	left.reject(t, losing...)
+	left.accept(t, next)
+	right.accept(t, other)
+	right.accept(t, right.take(t, next.Bytes()))
+	requireSame(t, left, right)
+	for _, tx := range lost { // the pool had kept them, and the new branch took them
+		require.True(t, right.has(t, tx))
+	}
+	require.Equal(t, uint64(6), right.balance(t, account(1)))
+	left.stop(t)
+	right.stop(t)
+}
+
+// TestBlockFromTheFutureIsRefusedOnlyByWhoVotes: while catching up, it is decided already.
+func TestBlockFromTheFutureIsRefusedOnlyByWhoVotes(t *testing.T) {
+	c := newChain()
+	maker, voter := newNode(t, c).start(t), newNode(t, c).start(t)
+	follower := newNode(t, c).bootstrap(t)
+	maker.pay(t, account(1), 1)
+	made, err := maker.build() // the first block has no wrapper: these are the chain's own bytes
+	require.NoError(t, err)
+	late := append([]byte{}, made.Bytes()...)
+	future := time.Now().Add(time.Hour).Unix()
+	binary.BigEndian.PutUint64(late[34:], uint64(future))
+
+	verify := func(r *running, bytes []byte) (snowman.Block, error) {
+		r.ctx.Lock.Lock()
+		defer r.ctx.Lock.Unlock()
+		parsed, err := r.client.ParseBlock(context.Background(), bytes)
+		require.NoError(t, err)
+		return parsed, parsed.Verify(context.Background())
+	}
+	_, err = verify(voter, late)
+	require.Error(t, err)
+	_, err = verify(voter, late)
+	require.Error(t, err, "however often it is asked")
+	_, err = verify(voter, made.Bytes())
+	require.NoError(t, err, "its sibling is as good as ever")
+
+	followed, err := verify(follower, late)
+	require.NoError(t, err)
+	require.Equal(t, future, followed.Timestamp().Unix())
+	follower.ctx.Lock.Lock()
+	require.NoError(t, followed.Accept(context.Background()))
+	follower.ctx.Lock.Unlock()
+	for _, r := range []*running{maker, voter, follower} {
+		r.stop(t)
+	}
 }

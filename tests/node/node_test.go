@@ -47,6 +47,9 @@ const (
 	vmName = "kM6h4LYe3AcEU1MB2UNg6ubzAiDAALZzpVrbX8zn3hXF6Avd8"
 )
 
+// anyVersion is what a peer says that it runs.
+var anyVersion = &version.Application{Name: "avalanchego", Major: 1, Minor: 14, Patch: 2}
+
 // fromEnvironment is the path that a variable names; the test is skipped where it names none.
 func fromEnvironment(t *testing.T, variable string) string {
 	t.Helper()
@@ -267,7 +270,7 @@ func (n *node) bootstrap(t *testing.T) *running {
 	t.Cleanup(r.server.Close)
 
 	require.NoError(t, r.engine.SetState(context.Background(), snow.Bootstrapping))
-	require.NoError(t, r.engine.Connected(context.Background(), n.id, version.Current))
+	require.NoError(t, r.engine.Connected(context.Background(), n.id, anyVersion))
 	return r
 }
 
@@ -351,6 +354,23 @@ func (r *running) accept(t *testing.T, decided snowman.Block) {
 	defer r.ctx.Lock.Unlock()
 	require.NoError(t, r.engine.SetPreference(context.Background(), decided.ID()))
 	require.NoError(t, decided.Accept(context.Background()))
+}
+
+func (r *running) prefer(t *testing.T, preferred snowman.Block) {
+	t.Helper()
+	r.ctx.Lock.Lock()
+	defer r.ctx.Lock.Unlock()
+	require.NoError(t, r.engine.SetPreference(context.Background(), preferred.ID()))
+}
+
+// reject is what follows for the siblings of an accepted block and what stands on them.
+func (r *running) reject(t *testing.T, lost ...snowman.Block) {
+	t.Helper()
+	r.ctx.Lock.Lock()
+	defer r.ctx.Lock.Unlock()
+	for _, block := range lost {
+		require.NoError(t, block.Reject(context.Background()))
+	}
 }
 
 // lastAccepted is the last accepted block as the engine and as the plugin see it, which must agree.
