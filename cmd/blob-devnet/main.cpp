@@ -19,6 +19,7 @@
 #include <mutex>
 #include <optional>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "chain/base/cb58.hpp"
@@ -153,6 +154,24 @@ std::string ready_line(const DataDir& dir, const Engine& engine,
         chain, servers.front()->port(), chain, nodes, data_dir);
 }
 
+/// Ends the process on a signal while something runs that may take long or for ever: the plugins
+/// notice that their node is gone, and close their stores.
+class EndOnSignal {
+  public:
+    explicit EndOnSignal(int signals)
+        : thread_{[signals](const std::stop_token& done) {
+              pollfd watched{signals, POLLIN, 0};
+              while (!done.stop_requested()) {
+                  if (poll(&watched, 1, 50) <= 0) continue;
+                  std::cerr << "blob-devnet: interrupted while starting\n";
+                  _exit(130);
+              }
+          }} {}
+
+  private:
+    std::jthread thread_;
+};
+
 int run(const Options& options) {
     // Taken out of every thread's hands before the first thread starts.
     sigset_t signals;
@@ -230,6 +249,7 @@ int run(const Options& options) {
         servers.push_back(std::move(*server));
     }
 
+    std::optional<EndOnSignal> starting{interrupted};
     const auto version = probe(plugin, {});
     if (!version) return fail_with(version.error().message());
 
@@ -261,6 +281,7 @@ int run(const Options& options) {
         static_cast<void>(ignored);
     };
     auto started = Engine::start(std::move(chosen));
+    starting.reset();
     if (!started) {
         log(started.error().message());
         return fail_with(started.error().message());
@@ -329,6 +350,9 @@ int main(int argc, char** argv) {
         app.parse(argc, argv);
         if (options.builder >= static_cast<int>(options.nodes)) {
             throw CLI::ValidationError("--builder", "there is no such node");
+        }
+        if (options.port != 0 && options.port + 2 * (options.nodes - 1) > 65'535) {
+            throw CLI::ValidationError("--port", "too high for so many nodes");
         }
     } catch (const CLI::ParseError& error) {
         const int code = app.exit(error);

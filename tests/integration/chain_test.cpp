@@ -330,9 +330,26 @@ TEST_F(RefusalTest, LedgerOfAnotherChain) {
     expect_refused(devnet_with_plugin({}), "belongs to another chain");
 }
 
+TEST_F(RefusalTest, CtrlCEndsAStartThatHangsAndLeavesNothingBehind) {
+    const std::string plugin = folder_.file("silent");
+    const std::string pid_file = folder_.file("pid");
+    std::ofstream{plugin} << "#!/bin/sh\necho $$ > " << pid_file << "\nexec /bin/sleep 1000\n";
+    std::filesystem::permissions(plugin, std::filesystem::perms::owner_all);
+    const auto devnet = Process::start(
+        {program("blob-devnet"), "--data-dir", data_dir_, "--port", "0", "--plugin", plugin});
+    ASSERT_NE(devnet, nullptr);
+    pid_t pid = 0;
+    ASSERT_TRUE(wait_until([&] { return (std::ifstream{pid_file} >> pid) && pid > 0; }));
+    devnet->signal(SIGINT);
+    EXPECT_EQ(devnet->wait(), 130);
+    EXPECT_TRUE(wait_until([&] { return !is_running(pid); }));
+}
+
 TEST_F(RefusalTest, UnknownFlagIsUsage) {
     EXPECT_EQ(devnet({"--no-such-flag"}).code, 2);
     EXPECT_EQ(devnet({"--nodes", "17"}).code, 2);
+    EXPECT_EQ(devnet({"--nodes", "2", "--builder", "2"}).code, 2);
+    EXPECT_EQ(devnet({"--nodes", "3", "--port", "65533"}).code, 2);
 }
 
 TEST_F(ChainTest, FullDiskStopsTheChainWithItsReasonAndNothingAcceptedIsLost) {
