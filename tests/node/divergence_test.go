@@ -1,9 +1,11 @@
 package node_test
 
 import (
+	"flag"
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 )
@@ -11,6 +13,8 @@ import (
 // The node and the plugin keep the chain in two databases that are not written together. A plugin
 // that comes up above the node ("should never be lower") is a chain that never starts again; one
 // that comes up below is brought up by peers. These tests are the ways in which the two drift apart.
+
+var everyLoss = flag.Bool("every-loss", false, "try each number of lost writes; takes a quarter of an hour")
 
 // history is a node that has stopped in order, and the blocks that its peers can still give it.
 type history struct {
@@ -64,9 +68,15 @@ func TestChainStartsWhateverTheNodesDatabaseLost(t *testing.T) {
 	total := h.db.length()
 	t.Logf("%d blocks in %d writes", height, total)
 
-	lost := []int{0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 50, 51, 200, 201, 500, 501, 1000, 1001, 1500,
+	losses := []int{0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 50, 51, 200, 201, 500, 501, 1000, 1001, 1500,
 		1501, 1999, 2000, total - 4, total - 3, total - 2, total - 1, total}
-	for _, k := range lost {
+	if *everyLoss {
+		losses = losses[:0]
+		for k := range total + 1 {
+			losses = append(losses, k)
+		}
+	}
+	for _, k := range losses {
 		if k > total {
 			continue
 		}
@@ -192,5 +202,44 @@ func TestKilledPluginComesBackWhereItWas(t *testing.T) {
 	r := n.start(t)
 	require.Equal(t, uint64(20), r.height(t))
 	require.Zero(t, r.balance(t, address{0xff}))
+	r.stop(t)
+}
+
+// TestKillInTheMiddleLeavesAWholeState: at whatever point of building and accepting it comes.
+func TestKillInTheMiddleLeavesAWholeState(t *testing.T) {
+	n := newLoneNode(t)
+	var accepted uint64 // as far as the node has heard
+	for round := range 10 {
+		r := n.start(t)
+		height := r.height(t)
+		require.GreaterOrEqual(t, height, accepted)
+		require.LessOrEqual(t, height, accepted+1, "at most the block whose answer was lost")
+		require.Equal(t, height, r.balance(t, account(1)), "each block pays one unit")
+		accepted = height
+
+		begun := make(chan struct{})
+		killed := make(chan struct{})
+		go func() {
+			defer close(killed)
+			<-begun
+			time.Sleep(time.Duration(round) * time.Millisecond) // at another point each time
+			r.kill(t)
+		}()
+		for blocks := 0; ; blocks++ {
+			if blocks == 3 {
+				close(begun)
+			}
+			if _, err := r.tryToPay(account(1), 1); err != nil {
+				break
+			}
+			if _, err := r.advance(); err != nil {
+				break
+			}
+			accepted++
+		}
+		<-killed
+	}
+	r := n.start(t)
+	require.Equal(t, r.height(t), r.balance(t, account(1)))
 	r.stop(t)
 }

@@ -191,6 +191,8 @@ func (n *node) copyWith(t *testing.T, db database.Database) *node {
 type running struct {
 	*process
 	ctx     *snow.Context
+	life    context.Context // of the calls to a process that may be killed: they would wait for ever
+	end     context.CancelFunc
 	outer   *proposervm.VM
 	engine  *block.ChangeNotifier // what the engine calls
 	changed func()                // what it tells of
@@ -210,6 +212,8 @@ func (n *node) initialize(t *testing.T) (*running, error) {
 		gossip:  make(chan []byte, 1024),
 		metrics: metrics.NewPrefixGatherer(),
 	}
+	r.life, r.end = context.WithCancel(context.Background())
+	t.Cleanup(r.end)
 	ofPlugin, ofProposer := metrics.NewLabelGatherer("chain"), metrics.NewLabelGatherer("chain")
 	require.NoError(t, r.metrics.Register("avalanche_"+vmName, ofPlugin))
 	require.NoError(t, r.metrics.Register("avalanche_proposervm", ofProposer))
@@ -223,7 +227,10 @@ func (n *node) initialize(t *testing.T) (*running, error) {
 	r.ctx.SubnetID = ids.ID{'s', 'u', 'b', 'n', 'e', 't'}
 	r.ctx.ChainDataDir = n.dataDir
 	r.ctx.Metrics = chainMetrics
-	r.ctx.ValidatorState.(*validatorstest.State).GetValidatorSetF =
+	pChain := r.ctx.ValidatorState.(*validatorstest.State)
+	height := func(context.Context) (uint64, error) { return 0, nil }
+	pChain.GetMinimumHeightF, pChain.GetCurrentHeightF = height, height
+	pChain.GetValidatorSetF =
 		func(context.Context, uint64, ids.ID) (map[ids.NodeID]*validators.GetValidatorOutput, error) {
 			proposers := map[ids.NodeID]*validators.GetValidatorOutput{}
 			for id, output := range n.proposers {
@@ -307,23 +314,22 @@ func (r *running) kill(t *testing.T) {
 	t.Helper()
 	require.NoError(t, syscall.Kill(r.pid, syscall.SIGKILL))
 	r.requireEnded(t)
-	cancelled, cancel := context.WithCancel(context.Background())
-	cancel()
-	_ = r.client.Shutdown(cancelled) // cannot reach it any more
+	r.end()
+	_ = r.client.Shutdown(r.life) // cannot reach it any more
 }
 
 // build is the engine's own proposal: built and verified, not decided.
 func (r *running) build() (snowman.Block, error) {
 	r.ctx.Lock.Lock()
 	defer r.ctx.Lock.Unlock()
-	built, err := r.engine.BuildBlock(context.Background())
+	built, err := r.engine.BuildBlock(r.life)
 	if err != nil {
 		return nil, err
 	}
-	if err := built.Verify(context.Background()); err != nil {
+	if err := built.Verify(r.life); err != nil {
 		return nil, err
 	}
-	return built, r.engine.SetPreference(context.Background(), built.ID())
+	return built, r.engine.SetPreference(r.life, built.ID())
 }
 
 // advance builds a block and accepts it: consensus of one.
@@ -334,7 +340,7 @@ func (r *running) advance() (snowman.Block, error) {
 	}
 	r.ctx.Lock.Lock()
 	defer r.ctx.Lock.Unlock()
-	return built, built.Accept(context.Background())
+	return built, built.Accept(r.life)
 }
 
 // take parses and verifies a block of another node.
@@ -423,13 +429,18 @@ func (b builder) Notify(_ context.Context, message common.Message) error {
 
 // call is a JSON-RPC call through the node's HTTP server; an error of the method is returned.
 func (r *running) call(method string, params, result any) error {
-	request, err := json.Marshal(map[string]any{
+	body, err := json.Marshal(map[string]any{
 		"jsonrpc": "2.0", "id": 1, "method": "blobvm." + method, "params": params,
 	})
 	if err != nil {
 		return err
 	}
-	response, err := http.Post(r.url(), "application/json", bytes.NewReader(request))
+	request, err := http.NewRequestWithContext(r.life, http.MethodPost, r.url(), bytes.NewReader(body))
+	if err != nil {
+		return err
+	}
+	request.Header.Set("Content-Type", "application/json")
+	response, err := http.DefaultClient.Do(request)
 	if err != nil {
 		return err
 	}
@@ -449,24 +460,32 @@ func (r *running) call(method string, params, result any) error {
 
 func (r *running) url() string { return r.server.URL + "/ext/bc/blobvm/public" }
 
-// issue submits a signed transaction.
-func (r *running) issue(t *testing.T, tx []byte) {
-	t.Helper()
-	var reply struct{ TxID ids.ID }
-	require.NoError(t, r.call("issueRawTx", map[string]any{"tx": tx}, &reply))
-	require.Equal(t, ids.ID(keccak(tx)), reply.TxID)
-}
-
 // pay issues a transfer of so many units, and returns its ID.
 func (r *running) pay(t *testing.T, to address, units uint64) ids.ID {
 	t.Helper()
+	tx, err := r.tryToPay(to, units)
+	require.NoError(t, err)
+	return tx
+}
+
+func (r *running) tryToPay(to address, units uint64) (ids.ID, error) {
 	var last struct{ BlockID ids.ID }
-	require.NoError(t, r.call("lastAccepted", nil, &last))
+	if err := r.call("lastAccepted", nil, &last); err != nil {
+		return ids.Empty, err
+	}
 	var fee struct{ Price uint64 }
-	require.NoError(t, r.call("suggestedRawFee", nil, &fee))
+	if err := r.call("suggestedRawFee", nil, &fee); err != nil {
+		return ids.Empty, err
+	}
 	tx := rich.transfer(to, units, fee.Price, last.BlockID)
-	r.issue(t, tx)
-	return ids.ID(keccak(tx))
+	var reply struct{ TxID ids.ID }
+	if err := r.call("issueRawTx", map[string]any{"tx": tx}, &reply); err != nil {
+		return ids.Empty, err
+	}
+	if expected := ids.ID(keccak(tx)); reply.TxID != expected {
+		return ids.Empty, fmt.Errorf("issued as %s, should be %s", reply.TxID, expected)
+	}
+	return reply.TxID, nil
 }
 
 func (r *running) balance(t *testing.T, of address) uint64 {
@@ -492,7 +511,9 @@ func (r *running) cli(t *testing.T, args ...string) string {
 	require.NoError(t, os.WriteFile(keyFile, []byte(key), 0o600))
 	args = append([]string{"--private-key-file", keyFile,
 		"--endpoint", strings.TrimSuffix(r.url(), "/public")}, args...)
-	command := exec.Command(fromEnvironment(t, "BLOBVM_CLI"), args...)
+	limit, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	command := exec.CommandContext(limit, fromEnvironment(t, "BLOBVM_CLI"), args...)
 	var stderr bytes.Buffer
 	command.Stderr = &stderr
 	output, err := command.Output()

@@ -57,23 +57,6 @@ func (w wallet) transfer(to address, units, price uint64, recent ids.ID) []byte 
 	return append(tx, w.sign(message)...)
 }
 
-// set is a signed transaction that stores a value under its keccak.
-func (w wallet) set(value []byte, price uint64, recent ids.ID) []byte {
-	tx := binary.BigEndian.AppendUint16(nil, 0)
-	tx = binary.BigEndian.AppendUint32(tx, 1)
-	tx = append(tx, recent[:]...)
-	tx = binary.BigEndian.AppendUint64(tx, magic)
-	tx = binary.BigEndian.AppendUint64(tx, price)
-	tx = binary.BigEndian.AppendUint32(tx, uint32(len(value)))
-	tx = append(tx, value...)
-
-	message := keccak(
-		keccak([]byte("set(bytes value,uint64 price,string blockID)")),
-		keccak(value), word(price), keccak([]byte(recent.String())),
-	)
-	return append(tx, w.sign(message)...)
-}
-
 // sign is the length and the 65 bytes r || s || v.
 func (w wallet) sign(structHash []byte) []byte {
 	domain := keccak(
