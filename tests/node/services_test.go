@@ -15,7 +15,9 @@ import (
 	"time"
 
 	"github.com/ava-labs/avalanchego/ids"
+	"github.com/ava-labs/avalanchego/snow"
 	"github.com/ava-labs/avalanchego/snow/engine/common"
+	"github.com/ava-labs/avalanchego/snow/engine/snowman/block"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 	"github.com/stretchr/testify/require"
 )
@@ -287,5 +289,34 @@ func TestReadsSeeWholeBlocks(t *testing.T) {
 	close(stopped)
 	readers.Wait()
 	require.Equal(t, uint64(60), r.balance(t, account(1)))
+	r.stop(t)
+}
+
+// TestStateSyncIsNotOffered: the node then fetches and executes every block.
+func TestStateSyncIsNotOffered(t *testing.T) {
+	r := newLoneNode(t).bootstrap(t)
+	ctx := context.Background()
+	enabled, err := r.engine.StateSyncEnabled(ctx)
+	require.NoError(t, err)
+	require.False(t, enabled)
+	for name, ask := range map[string]func() error{
+		"ongoing":   func() error { _, err := r.client.GetOngoingSyncStateSummary(ctx); return err },
+		"last":      func() error { _, err := r.client.GetLastStateSummary(ctx); return err },
+		"at height": func() error { _, err := r.client.GetStateSummary(ctx, 1); return err },
+		"parse":     func() error { _, err := r.client.ParseStateSummary(ctx, []byte("noise")); return err },
+	} {
+		require.ErrorIs(t, ask(), block.ErrStateSyncableVMNotImplemented, name)
+	}
+	r.stop(t)
+}
+
+// TestUnknownStateIsAnError, and changes nothing.
+func TestUnknownStateIsAnError(t *testing.T) {
+	r := newLoneNode(t).bootstrap(t)
+	require.ErrorContains(t, r.client.SetState(context.Background(), snow.State(7)), "unknown state 7")
+	r.finishBootstrap(t)
+	r.pay(t, account(1), 1)
+	_, err := r.advance()
+	require.NoError(t, err)
 	r.stop(t)
 }
