@@ -72,7 +72,8 @@ class VmHarness {
     explicit VmHarness(const chain::Genesis& genesis = test_genesis(), vm::Config config = {});
 
     /// A signed set or transfer that names the preferred block.
-    chain::TransactionPtr set(std::string_view value, Price price = Price{1}, std::uint64_t signer = 1);
+    chain::TransactionPtr set(std::string_view value, Price price = Price{1},
+                              std::uint64_t signer = 1);
     chain::TransactionPtr transfer(const Address& to, std::uint64_t units, Price price = Price{1},
                                    std::uint64_t signer = 1);
 
