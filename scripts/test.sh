@@ -11,6 +11,7 @@ Installs the Debian packages that are missing, builds, and runs all tests throug
   (no variant)     release build, all tests
   --asan           address and undefined behaviour sanitizers, all tests
   --tsan           thread sanitizer, all tests but the corpus
+  --unit           with any of these: build and run only what starts none of our programs
   --clang          clang with thread-safety analysis: builds everything, runs the unit tests
   --fuzz SECONDS   libFuzzer with both sanitizers of --asan, SECONDS for each target
 
@@ -25,11 +26,13 @@ TEXT
 }
 
 variant=release
+targets=all
 seconds=0
 while (($#)); do
     case $1 in
         -h | --help) usage && exit ;;
         --asan | --tsan | --clang) variant=${1#--} ;;
+        --unit) targets=unit_tests ;;
         --fuzz)
             variant=fuzz
             [[ ${2-} =~ ^[1-9][0-9]*$ ]] || wrong_usage "--fuzz wants a number of seconds"
@@ -49,18 +52,18 @@ tree=build/$variant
 options=(-DCMAKE_BUILD_TYPE=RelWithDebInfo -DBLOBVM_TESTS=ON)
 clang=(-DCMAKE_C_COMPILER=clang-14 -DCMAKE_CXX_COMPILER=clang++-14)
 sections=(build tests)
-chosen=()
+labels=
 case $variant in
     release) options+=(-DBLOBVM_BENCH=ON) ;;
     asan) options+=(-DBLOBVM_BENCH=OFF "-DBLOBVM_SANITIZE=address,undefined") ;;
     tsan)
         options+=(-DBLOBVM_BENCH=OFF -DBLOBVM_SANITIZE=thread)
-        chosen=(-LE corpus)
+        labels='unit|integration'
         ;;
     clang)
         options+=(-DBLOBVM_BENCH=ON "${clang[@]}")
         sections+=(checks)
-        chosen=(-L unit)
+        labels=unit
         ;;
     fuzz)
         options+=(-DBLOBVM_BENCH=OFF "${clang[@]}" -DBLOBVM_FUZZ=ON
@@ -68,6 +71,11 @@ case $variant in
         sections+=(fuzz)
         ;;
 esac
+if [[ $targets == unit_tests ]]; then
+    labels=${labels:-unit|corpus}
+    labels=${labels%|integration}
+fi
+chosen=(${labels:+-L "$labels"})
 (($#)) && chosen=("$@")
 
 export ASAN_OPTIONS=${ASAN_OPTIONS:-detect_stack_use_after_return=1:strict_init_order=1}
@@ -98,7 +106,7 @@ if [[ $variant == fuzz ]]; then
     exit
 fi
 
-build "$tree" all
+build "$tree" "$targets"
 log=$tree/test.log
 if ctest --test-dir "$tree" --output-on-failure --no-tests=error -j "$JOBS" "${chosen[@]}" \
     2>&1 | tee "$log"; then

@@ -31,6 +31,9 @@ function(blobvm_program name)
   endif()
 endfunction()
 
+# Everything that ctest runs without starting our programs: what a sanitizer build needs at least.
+add_custom_target(unit_tests)
+
 # blobvm_test(NAME SOURCES files... LINK targets... [LABELS labels...] [TIMEOUT seconds])
 # One test binary; each of its tests is one of ctest's. Labels choose: unit, corpus, integration.
 function(blobvm_test name)
@@ -51,6 +54,8 @@ function(blobvm_test name)
   set(lock)
   if("integration" IN_LIST arg_LABELS)
     set(lock RESOURCE_LOCK processes)
+  else()
+    add_dependencies(unit_tests ${name})
   endif()
   gtest_discover_tests(${name} DISCOVERY_MODE PRE_TEST
                        PROPERTIES LABELS "${arg_LABELS}" TIMEOUT ${arg_TIMEOUT} ${lock})
