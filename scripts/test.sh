@@ -26,13 +26,13 @@ TEXT
 }
 
 variant=release
-targets=all
+goal=all
 seconds=0
 while (($#)); do
     case $1 in
         -h | --help) usage && exit ;;
         --asan | --tsan | --clang) variant=${1#--} ;;
-        --unit) targets=unit_tests ;;
+        --unit) goal=unit_tests ;;
         --fuzz)
             variant=fuzz
             [[ ${2-} =~ ^[1-9][0-9]*$ ]] || wrong_usage "--fuzz wants a number of seconds"
@@ -71,7 +71,7 @@ case $variant in
         sections+=(fuzz)
         ;;
 esac
-if [[ $targets == unit_tests ]]; then
+if [[ $goal == unit_tests ]]; then
     labels=${labels:-unit|corpus}
     labels=${labels%|integration}
 fi
@@ -106,7 +106,7 @@ if [[ $variant == fuzz ]]; then
     exit
 fi
 
-build "$tree" "$targets"
+build "$tree" "$goal"
 log=$tree/test.log
 if ctest --test-dir "$tree" --output-on-failure --no-tests=error -j "$JOBS" "${chosen[@]}" \
     2>&1 | tee "$log"; then
