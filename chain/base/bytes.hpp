@@ -63,7 +63,7 @@ class SharedBytes {
     std::size_t size() const { return view_.size(); }
     bool empty() const { return view_.empty(); }
 
-    /// What is kept in memory for these bytes: the size of the whole buffer that they are part of.
+    /// What these bytes keep in memory: the size of the whole buffer that they are a part of.
     std::size_t owner_size() const { return owner_size_; }
 
     /// The same bytes from `offset` on, `length` of them; shares the owner.
