@@ -67,7 +67,7 @@ long status_of(pid_t pid, const std::string& name) {
     return 0;
 }
 
-TEST_F(EventsConformance, Item51ThousandCancelledWaitsLeaveNothing) {
+TEST_F(EventsConformance, Item51ThousandsOfCancelledWaitsLeaveNothing) {
     host_.run();
     const pid_t plugin = host_.process().pid();
     const auto cycles = [&](int count) {
@@ -78,14 +78,15 @@ TEST_F(EventsConformance, Item51ThousandCancelledWaitsLeaveNothing) {
             previous = std::move(event);
         }
     };
-    cycles(500);  // what is allocated once is allocated
+    cycles(2'000);  // what is allocated once is allocated
     const long threads = status_of(plugin, "Threads");
     const long memory_kib = status_of(plugin, "VmRSS");
-    cycles(1'000);
+    cycles(10'000);
     EXPECT_TRUE(
         becomes_true(allowed(1s), [&] { return status_of(plugin, "Threads") <= threads + 4; }))
         << status_of(plugin, "Threads") << " threads, before " << threads;
-    EXPECT_LE(status_of(plugin, "VmRSS"), memory_kib + 4 * 1024);
+    // Allocators keep some MiB; a call that stays takes several KiB.
+    EXPECT_LE(status_of(plugin, "VmRSS"), memory_kib + 16 * 1024);
 
     Event event{host_};
     host_.issue(model_.next()->transactions[0]);
