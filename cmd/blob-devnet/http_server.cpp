@@ -361,11 +361,11 @@ class HttpServer::Impl::Session : public std::enable_shared_from_this<Session> {
         stream_.socket().async_wait(
             tcp::socket::wait_read, [self = shared_from_this()](boost::system::error_code error) {
                 self->watching_ = false;
-                const std::shared_ptr<Call> running = self->watched_.lock();
+                const std::shared_ptr<Call> watched = self->watched_.lock();
                 char byte = 0;
                 const bool open = !error && recv(self->stream_.socket().native_handle(), &byte, 1,
                                                  MSG_PEEK | MSG_DONTWAIT) != 0;
-                if (!open && running != nullptr) running->context.TryCancel();
+                if (!open && watched != nullptr) watched->context.TryCancel();
             });
     }
 
