@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include "chain/base/cb58.hpp"
+#include "chain/base/mutex.hpp"
 #include "cmd/blob-devnet/plugin_process.hpp"
 #include "proto/plugin/aliasreader.grpc.pb.h"
 #include "proto/plugin/appsender.grpc.pb.h"
@@ -22,15 +23,27 @@ std::string text_of(ByteView bytes) { return std::string{as_chars(bytes)}; }
 class RecordingRouter final : public AppRouter {
   public:
     void gossip(const NodeId&, Audience to, std::string message) override {
-        audience = std::move(to);
-        gossiped = std::move(message);
+        const Lock lock{mutex_};
+        audience_ = std::move(to);
+        gossiped_ = std::move(message);
     }
     void request(const NodeId&, const NodeId&, std::uint32_t, std::string) override {}
     void response(const NodeId&, const NodeId&, std::uint32_t, std::string) override {}
     void error(const NodeId&, const NodeId&, std::uint32_t, std::int32_t, std::string) override {}
 
-    Audience audience;
-    std::string gossiped;
+    Audience audience() const {
+        const Lock lock{mutex_};
+        return audience_;
+    }
+    std::string gossiped() const {
+        const Lock lock{mutex_};
+        return gossiped_;
+    }
+
+  private:
+    mutable Mutex mutex_;
+    Audience audience_ GUARDED_BY(mutex_);
+    std::string gossiped_ GUARDED_BY(mutex_);
 };
 
 class NodeServicesTest : public ::testing::Test {
@@ -158,10 +171,10 @@ TEST_F(NodeServicesTest, GossipReachesTheRouterWithItsAudience) {
     message.set_peers(5);
     message.set_msg("hello");
     call(*sender, &appsender::AppSender::Stub::SendAppGossip, message);
-    EXPECT_EQ(router_.gossiped, "hello");
-    EXPECT_EQ(router_.audience.nodes.at(0), node_);
-    EXPECT_EQ(router_.audience.validators, 3U);
-    EXPECT_EQ(router_.audience.peers, 5U);
+    EXPECT_EQ(router_.gossiped(), "hello");
+    EXPECT_EQ(router_.audience().nodes.at(0), node_);
+    EXPECT_EQ(router_.audience().validators, 3U);
+    EXPECT_EQ(router_.audience().peers, 5U);
 
     message.set_node_ids(0, "short");
     google::protobuf::Empty reply;
