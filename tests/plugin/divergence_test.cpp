@@ -141,7 +141,7 @@ TEST(DivergenceConformance, Item46WipedChainDataStartsAtGenesisAndRunsEveryBlock
 TEST(DivergenceConformance, Item47LossAtTheEndOfTheNodesDatabaseNeverLeavesUsAhead) {
     constexpr std::uint64_t kHeight = 2'100;
     GrownChain chain{kHeight};
-    for (const std::uint64_t lost : {1, 2, 3, 10, 64, 100, 500, 1'000, 2'000}) {
+    for (const std::uint64_t lost : {1U, 2U, 3U, 10U, 64U, 100U, 500U, 1'000U, 2'000U}) {
         const TempFolder copy;
         fs::copy(chain.folder(), copy.path(), fs::copy_options::recursive);
         PluginHost host{{.folder = copy.path(), .forget = lost}};
