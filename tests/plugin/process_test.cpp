@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <gmock/gmock.h>
 #include <grpcpp/create_channel.h>
 #include <grpcpp/generic/generic_stub.h>
 #include <grpcpp/security/credentials.h>
@@ -19,6 +20,7 @@
 #include <algorithm>
 #include <condition_variable>
 #include <cstdio>
+#include <fstream>
 #include <thread>
 
 #include "proto/jsonrpc/json.hpp"
@@ -132,6 +134,66 @@ TEST(ProcessConformance, Item04RefusedHandshakeIsPrintedAndFails) {
     EXPECT_NE(*code, 0);
     EXPECT_LT(*code, 1'000);
     EXPECT_NE(plugin.err().find("this node wants another protocol"), std::string::npos);
+}
+
+/// A copy of the plugin as an operator places it: DIR/plugins/VM_ID.
+class PlacedPlugin {
+  public:
+    PlacedPlugin() {
+        std::string name =
+            (std::filesystem::temp_directory_path() / "blobvm-placed-XXXXXX").string();
+        folder_ = ::mkdtemp(name.data());
+        std::filesystem::create_directory(folder_ / "plugins");
+        program_ = folder_ / "plugins" / "kM6h4LYe3AcEU1MB2UNg6ubzAiDAALZzpVrbX8zn3hXF6Avd8";
+        std::filesystem::copy_file(std::string{BLOBVM_BIN_DIR} + "/blobvm", program_);
+    }
+    ~PlacedPlugin() { std::filesystem::remove_all(folder_); }
+
+    void write_side_file(const std::string& text) const {
+        std::ofstream{folder_ / "blobvm-protocol"} << text;
+    }
+    auto start(std::uint32_t nodes_protocol) const {
+        return devnet::PluginProcess::start({.path = program_, .protocol_version = nodes_protocol});
+    }
+
+  private:
+    std::filesystem::path folder_;
+    std::filesystem::path program_;
+};
+
+// The node here is this test, a program of a name that the plugin does not ask.
+TEST(ProcessConformance, Item04SideFileGivesTheNumberWhereTheNodeIsNotAsked) {
+    const PlacedPlugin placed;
+    for (const std::uint32_t protocol : {42U, 43U, 44U, 45U}) {
+        placed.write_side_file(std::to_string(protocol) + "\n");
+        const auto plugin = placed.start(protocol);
+        EXPECT_TRUE(plugin) << plugin.error().message();
+    }
+}
+
+TEST(ProcessConformance, Item04MismatchNamesBothNumbersAndWhatToDo) {
+    const PlacedPlugin placed;
+    const auto plain = placed.start(44);
+    ASSERT_FALSE(plain);
+    EXPECT_THAT(plain.error().message(),
+                testing::AllOf(testing::HasSubstr("the node implements version 44, the plugin 45"),
+                               testing::HasSubstr("speaks protocols 42 to 45"),
+                               testing::HasSubstr("/blobvm-protocol")));
+
+    placed.write_side_file("44");
+    const auto other_node = placed.start(45);
+    ASSERT_FALSE(other_node);
+    EXPECT_THAT(other_node.error().message(),
+                testing::AllOf(testing::HasSubstr("the node implements version 45, the plugin 44"),
+                               testing::HasSubstr("correct that file, or remove it for 45")));
+
+    placed.write_side_file("fourty-four");
+    const auto misspelt = placed.start(44);
+    ASSERT_FALSE(misspelt);
+    EXPECT_THAT(misspelt.error().message(),
+                testing::AllOf(testing::HasSubstr("holds \"fourty-four\""),
+                               testing::HasSubstr("allowed: one number from 42 to 45")));
+    EXPECT_TRUE(placed.start(45)) << "a side file that is no help must not be in the way";
 }
 
 TEST(ProcessConformance, Item05UnansweredHandshakeIsGivenUpAfterFiveSeconds) {

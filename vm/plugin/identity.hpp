@@ -12,6 +12,9 @@ inline constexpr std::string_view kName = "blobvm";
 /// The protocol number stated to a node that does not say which one it wants (decisions.md 6).
 inline constexpr std::uint32_t kProtocol = 45;
 
+/// The oldest one that we speak; every one from here to kProtocol.
+inline constexpr std::uint32_t kOldestProtocol = 42;
+
 /// The variable that a node gives to a plugin and to nobody else.
 inline constexpr const char* kRuntimeAddressVariable = "AVALANCHE_VM_RUNTIME_ENGINE_ADDR";
 

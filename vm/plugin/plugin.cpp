@@ -24,7 +24,7 @@
 #include "vm/plugin/connection.hpp"
 #include "vm/plugin/http_service.hpp"
 #include "vm/plugin/identity.hpp"
-#include "vm/plugin/parent.hpp"
+#include "vm/plugin/protocol.hpp"
 #include "vm/plugin/vm_service.hpp"
 #include "vm/thread_pool.hpp"
 
@@ -117,8 +117,11 @@ bool shake_hands(const std::string& runtime_address, const std::string& own_addr
                                                         runtime_address, channel.error().detail));
         return false;
     }
+    const StatedProtocol protocol = protocol_to_state();
+    if (!protocol.warning.empty()) log::warn("protocol number", protocol.warning);
+    log::info("protocol number", fmt::format("{}, {}", protocol.number, protocol.because));
     ::vm::runtime::InitializeRequest request;
-    request.set_protocol_version(protocol_of_parent().value_or(kProtocol));
+    request.set_protocol_version(protocol.number);
     request.set_addr(own_address);
     grpc::ClientContext context;
     context.set_deadline(deadline);
@@ -128,12 +131,13 @@ bool shake_hands(const std::string& runtime_address, const std::string& own_addr
         ::vm::runtime::Runtime::NewStub(*channel)->Initialize(&context, request, &response);
     if (status.ok()) return true;
     const bool silent = status.error_code() == grpc::StatusCode::DEADLINE_EXCEEDED;
-    log::error(
-        "the node does not take this plugin",
-        fmt::format("{}; this is {} {}, which states protocol {}: a node of another protocol "
-                    "needs the release of the plugin that speaks it",
-                    silent ? "no answer within 5 s" : status.error_message(), kName, version(),
-                    request.protocol_version()));
+    log::error("the node does not take this plugin",
+               fmt::format("{}; this is {} {}, which speaks protocols {} to {} and, {}, states "
+                           "protocol {}: a node of another protocol needs the release of the "
+                           "plugin that speaks it{}",
+                           silent ? "no answer within 5 s" : status.error_message(), kName,
+                           version(), kOldestProtocol, kProtocol, protocol.because, protocol.number,
+                           protocol.advice));
     return false;
 }
 
