@@ -247,8 +247,24 @@ TEST_F(InstallTest, NamesTheFilesThatWouldStopANode) {
     ASSERT_TRUE(installed);
     EXPECT_EQ(installed->strays, (std::vector<std::string>{"README.txt", "blobvm"}));
     EXPECT_EQ(describe(*installed, /*as_json=*/true), "{\"file\":\"" + installed->file.string() +
-                                                          R"(","strays":["README.txt","blobvm"]})" +
-                                                          "\n");
+                                                          R"(","strays":["README.txt","blobvm"],)" +
+                                                          R"("rivals":[]})" + "\n");
+    const std::string words = describe(*installed, /*as_json=*/false);
+    EXPECT_TRUE(words.starts_with("Installed " + installed->file.string() + "\n"));
+    EXPECT_NE(words.find("\"README.txt\" is not named by a VM id"), std::string::npos) << words;
+}
+
+TEST_F(InstallTest, NamesTheCopyThatANodeWouldStartInstead) {
+    const std::string backup = vm_id() + ".old";
+    std::ofstream{plugins_ / backup};
+    const auto installed = install(program_, plugins_);
+    ASSERT_TRUE(installed);
+    EXPECT_TRUE(installed->strays.empty());
+    EXPECT_EQ(installed->rivals, std::vector<std::string>{backup});
+    EXPECT_EQ(describe(*installed, /*as_json=*/false),
+              "Installed " + installed->file.string() + "\nWarning: \"" + backup +
+                  "\" has this VM's id, too, and the node starts it instead: move it out of\n" +
+                  "the folder.\n");
 }
 
 TEST_F(InstallTest, TellsWhatIsWrongAndLeavesNothing) {

@@ -88,10 +88,28 @@ Result<void> sync_folder(const fs::path& folder) {
     return {};
 }
 
-/// The node takes a file's name without its last extension; an empty rest is passed over.
-bool is_stray(const std::string& name) {
-    const std::string id = name.substr(0, name.rfind('.'));
-    return !id.empty() && !id_from_cb58<Hash256>(id);
+/// What a node takes a file for: its name without the last extension. Empty: it is passed over.
+std::string id_in(const std::string& name) { return name.substr(0, name.rfind('.')); }
+
+/// Where the files of a plugin folder go. `own` is the name of the file that has been placed.
+void sort_in(const std::string& name, const std::string& own, Installed& installed) {
+    const std::string id = id_in(name);
+    if (id.empty() || name == own) return;
+    if (id == own) {
+        installed.rivals.push_back(name);
+    } else if (!id_from_cb58<Hash256>(id)) {
+        installed.strays.push_back(name);
+    }
+}
+
+void append_list(std::string& text, std::string_view key, const std::vector<std::string>& names) {
+    json::append_quoted(text, key);
+    text += ":[";
+    for (const std::string& name : names) {
+        if (&name != &names.front()) text += ',';
+        json::append_quoted(text, name);
+    }
+    text += ']';
 }
 
 }  // namespace
@@ -126,14 +144,14 @@ Result<Installed> install(const fs::path& program, const fs::path& folder) {
     temporary.keep();
     BLOBVM_TRY(sync_folder(folder));
 
-    Installed installed{.file = target, .strays = {}};
+    Installed installed{.file = target, .strays = {}, .rivals = {}};
     for (const fs::directory_entry& entry : fs::directory_iterator{folder, error}) {
         const bool folder_of_its_own =
             entry.symlink_status(error).type() == fs::file_type::directory;
-        const std::string name = entry.path().filename().string();
-        if (!folder_of_its_own && is_stray(name)) installed.strays.push_back(name);
+        if (!folder_of_its_own) sort_in(entry.path().filename().string(), vm_id(), installed);
     }
     std::ranges::sort(installed.strays);
+    std::ranges::sort(installed.rivals);
     return installed;
 }
 
@@ -142,12 +160,11 @@ std::string describe(const Installed& installed, bool as_json) {
     if (as_json) {
         text = "{\"file\":";
         json::append_quoted(text, installed.file.string());
-        text += ",\"strays\":[";
-        for (const std::string& stray : installed.strays) {
-            if (&stray != &installed.strays.front()) text += ',';
-            json::append_quoted(text, stray);
-        }
-        return text + "]}\n";
+        text += ',';
+        append_list(text, "strays", installed.strays);
+        text += ',';
+        append_list(text, "rivals", installed.rivals);
+        return text + "}\n";
     }
     text = fmt::format("Installed {}\n", installed.file.string());
     for (const std::string& stray : installed.strays) {
@@ -156,6 +173,13 @@ std::string describe(const Installed& installed, bool as_json) {
             "been\n"
             "told of, the node refuses to start while it is there.\n",
             stray);
+    }
+    for (const std::string& rival : installed.rivals) {
+        text += fmt::format(
+            "Warning: \"{}\" has this VM's id, too, and the node starts it instead: move it out "
+            "of\n"
+            "the folder.\n",
+            rival);
     }
     return text;
 }
