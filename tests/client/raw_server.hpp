@@ -13,6 +13,8 @@
 #include <thread>
 #include <vector>
 
+#include "chain/base/mutex.hpp"
+
 namespace blobvm::test {
 
 /// A server on a free port of 127.0.0.1 that answers each POST with exactly the bytes that
@@ -65,7 +67,10 @@ class RawServer {
     }
 
     /// The last request's head: first line and headers.
-    std::string head() const { return head_; }
+    std::string head() const {
+        const Lock lock{mutex_};
+        return head_;
+    }
 
   private:
     void accept_all() {
@@ -94,7 +99,10 @@ class RawServer {
             while (buffer.size() < end + 4 + length) {
                 if (!receive(socket, buffer)) return;
             }
-            head_ = head;
+            {
+                const Lock lock{mutex_};
+                head_ = head;
+            }
             const std::string answer = answer_(buffer.substr(end + 4, length));
             buffer.erase(0, end + 4 + length);
             if (answer.empty()) {
@@ -127,7 +135,8 @@ class RawServer {
     std::uint16_t port_ = 0;
     std::atomic<bool> stopping_{false};
     std::atomic<int> connections_{0};
-    std::string head_;          // written before the answer goes out, read after it came
+    mutable Mutex mutex_;
+    std::string head_ GUARDED_BY(mutex_);
     std::vector<int> sockets_;  // of the acceptor's thread, until it is joined
     std::vector<std::jthread> workers_;
     std::jthread acceptor_;
