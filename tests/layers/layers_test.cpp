@@ -61,7 +61,7 @@ const std::vector<std::pair<std::string_view, std::vector<std::string_view>>>& k
         {"spdlog/", {"vm/log.cpp"}},
         {"boost/beast/", {"client/", "cmd/blob-devnet/", "tests/", "bench/"}},
         {"boost/asio/", {"client/", "cmd/blob-devnet/", "tests/", "bench/"}},
-        {"CLI/", {"cmd/"}},
+        {"CLI/", {"cmd/", "bench/"}},
         {"nlohmann/", {"tests/", "bench/"}},
         {"gtest/", {"tests/"}},
         {"gmock/", {"tests/"}},
