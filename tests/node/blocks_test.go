@@ -14,6 +14,8 @@ import (
 	"github.com/ava-labs/avalanchego/snow/consensus/snowman"
 	"github.com/ava-labs/avalanchego/snow/engine/common"
 	"github.com/stretchr/testify/require"
+
+	"blobvm/tests/node/wallet"
 )
 
 var rootPattern = regexp.MustCompile(`0x[0-9a-f]{64}`)
@@ -27,7 +29,7 @@ func TestChainStartsAtItsGenesis(t *testing.T) {
 	require.Zero(t, genesis.Height())
 	require.Equal(t, ids.Empty, genesis.Parent())
 	require.Equal(t, genesis.ID(), outer.ID(), "the genesis has no wrapper")
-	require.Equal(t, ids.ID(keccak(genesis.Bytes())), genesis.ID())
+	require.Equal(t, ids.ID(wallet.Keccak(genesis.Bytes())), genesis.ID())
 
 	_, other := second.lastAccepted(t)
 	require.Equal(t, genesis.ID(), other.ID())
@@ -43,7 +45,7 @@ func TestPaymentGoesThroughTheWholeNode(t *testing.T) {
 
 	var last snowman.Block
 	for height := uint64(1); height <= 5; height++ {
-		tx := r.pay(t, account(int(height)), height)
+		tx := r.pay(t, wallet.Account(int(height)), height)
 		message, err := r.engine.WaitForEvent(context.Background())
 		require.NoError(t, err)
 		require.Equal(t, common.PendingTxs, message)
@@ -52,7 +54,7 @@ func TestPaymentGoesThroughTheWholeNode(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, height, last.Height())
 		require.True(t, r.has(t, tx))
-		require.Equal(t, height, r.balance(t, account(int(height))))
+		require.Equal(t, height, r.balance(t, wallet.Account(int(height))))
 	}
 	outer, inner := r.lastAccepted(t)
 	require.Equal(t, last.ID(), outer.ID())
@@ -65,9 +67,9 @@ func TestPaymentGoesThroughTheWholeNode(t *testing.T) {
 	require.Equal(t, inner.ID(), innerAgain.ID())
 	require.Equal(t, inner.Bytes(), innerAgain.Bytes())
 	require.Equal(t, inner.Timestamp(), innerAgain.Timestamp())
-	require.Equal(t, uint64(5), r.balance(t, account(5)))
+	require.Equal(t, uint64(5), r.balance(t, wallet.Account(5)))
 
-	r.pay(t, account(6), 6)
+	r.pay(t, wallet.Account(6), 6)
 	next, err := r.advance()
 	require.NoError(t, err)
 	require.Equal(t, uint64(6), next.Height())
@@ -105,14 +107,14 @@ func TestTwoNodesDecideForOneOfTwoProposals(t *testing.T) {
 	c := newChain()
 	left, right := newNode(t, c).start(t), newNode(t, c).start(t)
 	// The genesis is too old to be named by a payment once there is a block that has a time.
-	left.pay(t, address{3}, 1)
+	left.pay(t, wallet.Address{3}, 1)
 	first, err := left.advance()
 	require.NoError(t, err)
 	right.accept(t, right.take(t, first.Bytes()))
 
 	for round := uint64(1); round <= 3; round++ {
-		lost := left.pay(t, address{1}, round)
-		right.pay(t, address{2}, round)
+		lost := left.pay(t, wallet.Address{1}, round)
+		right.pay(t, wallet.Address{2}, round)
 		losing, err := left.build()
 		require.NoError(t, err)
 		winning, err := right.build()
@@ -137,7 +139,7 @@ func TestTwoNodesDecideForOneOfTwoProposals(t *testing.T) {
 		right.accept(t, right.take(t, again.Bytes()))
 		for _, r := range []*running{left, right} {
 			require.True(t, r.has(t, lost))
-			require.Equal(t, r.balance(t, address{1}), r.balance(t, address{2}))
+			require.Equal(t, r.balance(t, wallet.Address{1}), r.balance(t, wallet.Address{2}))
 		}
 		requireSame(t, left, right)
 	}
@@ -151,7 +153,7 @@ func TestBlocksAreFoundAsTheNodeAsksForThem(t *testing.T) {
 	_, genesis := r.lastAccepted(t)
 	blocks := []snowman.Block{genesis} // inner, by height
 	for range 5 {
-		r.pay(t, address{1}, 1)
+		r.pay(t, wallet.Address{1}, 1)
 		_, err := r.advance()
 		require.NoError(t, err)
 		_, inner := r.lastAccepted(t)
@@ -210,7 +212,7 @@ func TestBlocksOfOthersAreParsedWithoutTheirParents(t *testing.T) {
 	var inner []snowman.Block
 	var outer [][]byte
 	for range 4 {
-		maker.pay(t, address{1}, 1)
+		maker.pay(t, wallet.Address{1}, 1)
 		made, err := maker.advance()
 		require.NoError(t, err)
 		outer = append(outer, made.Bytes())
@@ -265,7 +267,7 @@ func TestProposalsThatVanishCostNothing(t *testing.T) {
 	_, err := build()
 	require.Error(t, err, "there is nothing to build")
 
-	tx := r.pay(t, address{1}, 1)
+	tx := r.pay(t, wallet.Address{1}, 1)
 	for range 3 {
 		built, err := build()
 		require.NoError(t, err)
@@ -292,7 +294,7 @@ func requireSame(t *testing.T, a, b *running) {
 func TestBranchesOfSeveralBlocks(t *testing.T) {
 	c := newChain()
 	left, right := newNode(t, c).start(t), newNode(t, c).start(t)
-	left.pay(t, account(0), 1)
+	left.pay(t, wallet.Account(0), 1)
 	root, err := left.advance()
 	require.NoError(t, err)
 	right.accept(t, right.take(t, root.Bytes()))
@@ -300,7 +302,7 @@ func TestBranchesOfSeveralBlocks(t *testing.T) {
 	var lost []ids.ID
 	var losing []snowman.Block
 	for i := range 3 { // each on the one before, none decided
-		lost = append(lost, left.pay(t, account(1), uint64(i+1)))
+		lost = append(lost, left.pay(t, wallet.Account(1), uint64(i+1)))
 		built, err := left.build()
 		require.NoError(t, err)
 		losing = append(losing, built)
@@ -308,12 +310,12 @@ func TestBranchesOfSeveralBlocks(t *testing.T) {
 	require.Equal(t, losing[1].ID(), losing[2].Parent())
 	require.Equal(t, root.Height()+3, losing[2].Height())
 
-	right.pay(t, account(2), 1)
+	right.pay(t, wallet.Account(2), 1)
 	other, err := right.build()
 	require.NoError(t, err)
 	winning := left.take(t, other.Bytes())
 	left.prefer(t, winning)
-	left.pay(t, account(3), 1)
+	left.pay(t, wallet.Account(3), 1)
 	next, err := left.build()
 	require.NoError(t, err)
 	require.Equal(t, winning.ID(), next.Parent())
@@ -327,7 +329,7 @@ func TestBranchesOfSeveralBlocks(t *testing.T) {
 	for _, tx := range lost { // the pool had kept them, and the new branch took them
 		require.True(t, right.has(t, tx))
 	}
-	require.Equal(t, uint64(6), right.balance(t, account(1)))
+	require.Equal(t, uint64(6), right.balance(t, wallet.Account(1)))
 	left.stop(t)
 	right.stop(t)
 }
@@ -337,7 +339,7 @@ func TestBlockFromTheFutureIsRefusedOnlyByWhoVotes(t *testing.T) {
 	c := newChain()
 	maker, voter := newNode(t, c).start(t), newNode(t, c).start(t)
 	follower := newNode(t, c).bootstrap(t)
-	maker.pay(t, account(1), 1)
+	maker.pay(t, wallet.Account(1), 1)
 	made, err := maker.build() // the first block has no wrapper: these are the chain's own bytes
 	require.NoError(t, err)
 	late := append([]byte{}, made.Bytes()...)

@@ -15,6 +15,8 @@ import (
 	"github.com/ava-labs/avalanchego/utils/logging"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/stretchr/testify/require"
+
+	"blobvm/tests/node/wallet"
 )
 
 // What a node on disk needs to be started again, handed to a process of its own.
@@ -49,7 +51,7 @@ func TestNodeInAnotherProcess(t *testing.T) {
 	r := n.start(t)
 	fmt.Printf("plugin %d\n", r.pid)
 	for {
-		r.pay(t, account(1), 1)
+		r.pay(t, wallet.Account(1), 1)
 		made, err := r.advance()
 		require.NoError(t, err)
 		fmt.Printf("height %d\n", made.Height())
@@ -95,7 +97,7 @@ func TestPluginEndsWithItsNode(t *testing.T) {
 		height := r.height(t)
 		require.GreaterOrEqual(t, height, finished)
 		require.LessOrEqual(t, height, finished+1)
-		require.Equal(t, height, r.balance(t, account(1)), "each block pays one unit")
+		require.Equal(t, height, r.balance(t, wallet.Account(1)), "each block pays one unit")
 		r.stop(t)
 		closeDatabase()
 	}

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"blobvm/tests/node/wallet"
 )
 
 // The node and the plugin keep the chain in two databases that are not written together. A plugin
@@ -29,7 +31,7 @@ func makeHistory(t *testing.T, height int) *history {
 	h.db = h.node.db.(*journal)
 	r := h.start(t)
 	for i := range height {
-		r.pay(t, account(i), uint64(i+1))
+		r.pay(t, wallet.Account(i), uint64(i+1))
 		made, err := r.advance()
 		require.NoError(t, err)
 		h.blocks = append(h.blocks, made.Bytes())
@@ -49,7 +51,7 @@ func (h *history) requireGoesOn(t *testing.T, r *running) {
 	}
 	require.Equal(t, to, r.height(t))
 	r.finishBootstrap(t)
-	tx := r.pay(t, address{0xaa}, 1)
+	tx := r.pay(t, wallet.Address{0xaa}, 1)
 	next, err := r.advance()
 	require.NoError(t, err)
 	require.Equal(t, to+1, next.Height())
@@ -112,7 +114,7 @@ func TestChainStartsWhenItsDataIsGone(t *testing.T) {
 		r.accept(t, r.take(t, bytes))
 	}
 	h.requireGoesOn(t, r)
-	require.Equal(t, uint64(20), r.balance(t, account(19)))
+	require.Equal(t, uint64(20), r.balance(t, wallet.Account(19)))
 	r.stop(t)
 }
 
@@ -136,7 +138,7 @@ func TestChainStartsWhenItsDataIsAnOlderCopy(t *testing.T) {
 	for half := range 2 {
 		r := n.start(t)
 		for i := range 10 {
-			r.pay(t, account(i), uint64(10*half+i+1))
+			r.pay(t, wallet.Account(i), uint64(10*half+i+1))
 			made, err := r.advance()
 			require.NoError(t, err)
 			h.blocks = append(h.blocks, made.Bytes())
@@ -160,7 +162,7 @@ func TestChainGoesOnWithOtherBlocksThanItHadAlone(t *testing.T) {
 	alone, others := newNode(t, c), newNode(t, c)
 	r, network := alone.start(t), others.start(t)
 	for i := range 6 {
-		r.pay(t, address{1}, uint64(i+1))
+		r.pay(t, wallet.Address{1}, uint64(i+1))
 		_, err := r.advance()
 		require.NoError(t, err)
 	}
@@ -169,15 +171,15 @@ func TestChainGoesOnWithOtherBlocksThanItHadAlone(t *testing.T) {
 	alone.db = newJournal()
 	r = alone.bootstrap(t)
 	for i := range 8 {
-		network.pay(t, address{2}, uint64(i+1))
+		network.pay(t, wallet.Address{2}, uint64(i+1))
 		made, err := network.advance()
 		require.NoError(t, err)
 		r.accept(t, r.take(t, made.Bytes()))
 	}
 	requireSame(t, r, network)
 	r.finishBootstrap(t)
-	require.Zero(t, r.balance(t, address{1}))
-	require.Equal(t, uint64(36), r.balance(t, address{2}))
+	require.Zero(t, r.balance(t, wallet.Address{1}))
+	require.Equal(t, uint64(36), r.balance(t, wallet.Address{2}))
 	r.stop(t)
 	network.stop(t)
 }
@@ -189,19 +191,19 @@ func TestKilledPluginComesBackWhereItWas(t *testing.T) {
 		r := n.start(t)
 		require.Equal(t, uint64(4*round), r.height(t))
 		for i := range 4 {
-			r.pay(t, account(round), uint64(i+1))
+			r.pay(t, wallet.Account(round), uint64(i+1))
 			_, err := r.advance()
 			require.NoError(t, err)
 		}
-		require.Equal(t, uint64(10), r.balance(t, account(round)))
-		r.pay(t, address{0xff}, uint64(round+1)) // only in the pool: lost with the process
+		require.Equal(t, uint64(10), r.balance(t, wallet.Account(round)))
+		r.pay(t, wallet.Address{0xff}, uint64(round+1)) // only in the pool: lost with the process
 		_, err := r.build()
 		require.NoError(t, err)
 		r.kill(t)
 	}
 	r := n.start(t)
 	require.Equal(t, uint64(20), r.height(t))
-	require.Zero(t, r.balance(t, address{0xff}))
+	require.Zero(t, r.balance(t, wallet.Address{0xff}))
 	r.stop(t)
 }
 
@@ -214,7 +216,7 @@ func TestKillInTheMiddleLeavesAWholeState(t *testing.T) {
 		height := r.height(t)
 		require.GreaterOrEqual(t, height, accepted)
 		require.LessOrEqual(t, height, accepted+1, "at most the block whose answer was lost")
-		require.Equal(t, height, r.balance(t, account(1)), "each block pays one unit")
+		require.Equal(t, height, r.balance(t, wallet.Account(1)), "each block pays one unit")
 		accepted = height
 
 		begun := make(chan struct{})
@@ -229,7 +231,7 @@ func TestKillInTheMiddleLeavesAWholeState(t *testing.T) {
 			if blocks == 3 {
 				close(begun)
 			}
-			if _, err := r.tryToPay(account(1), 1); err != nil {
+			if _, err := r.tryToPay(wallet.Account(1), 1); err != nil {
 				break
 			}
 			if _, err := r.advance(); err != nil {
@@ -240,6 +242,6 @@ func TestKillInTheMiddleLeavesAWholeState(t *testing.T) {
 		<-killed
 	}
 	r := n.start(t)
-	require.Equal(t, r.height(t), r.balance(t, account(1)))
+	require.Equal(t, r.height(t), r.balance(t, wallet.Account(1)))
 	r.stop(t)
 }

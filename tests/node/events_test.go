@@ -7,6 +7,8 @@ import (
 
 	"github.com/ava-labs/avalanchego/snow/engine/common"
 	"github.com/stretchr/testify/require"
+
+	"blobvm/tests/node/wallet"
 )
 
 // event asks the chain once, without the node's slots, and hands over the answer.
@@ -37,7 +39,7 @@ func requireAnswer(t *testing.T, answer <-chan error) error {
 func TestEventWaitsForWorkAndStaysUntilItIsDone(t *testing.T) {
 	r := newLoneNode(t).start(t)
 	waiting := r.event(context.Background())
-	r.pay(t, account(1), 1)
+	r.pay(t, wallet.Account(1), 1)
 	require.NoError(t, requireAnswer(t, waiting))
 	require.NoError(t, requireAnswer(t, r.event(context.Background())))
 	require.NoError(t, requireAnswer(t, r.event(context.Background())))
@@ -54,7 +56,7 @@ func TestEventWaitsForWorkAndStaysUntilItIsDone(t *testing.T) {
 	cancel()
 	require.Error(t, requireAnswer(t, waiting))
 
-	r.pay(t, account(1), 2) // nothing of the cancelled call is left to take this one's answer
+	r.pay(t, wallet.Account(1), 2) // nothing of the cancelled call is left to take this one's answer
 	require.NoError(t, requireAnswer(t, r.event(context.Background())))
 	r.stop(t)
 }
@@ -79,7 +81,7 @@ func TestThousandCancelledCallsLeaveNothingBehind(t *testing.T) {
 	require.LessOrEqual(t, r.threads(t), before+4)
 
 	waiting := r.event(context.Background())
-	r.pay(t, account(1), 1)
+	r.pay(t, wallet.Account(1), 1)
 	require.NoError(t, requireAnswer(t, waiting))
 	r.stop(t)
 }
@@ -95,7 +97,7 @@ func TestNoEventBeforeNormalOperation(t *testing.T) {
 	case <-time.After(300 * time.Millisecond):
 	}
 	r.finishBootstrap(t)
-	r.pay(t, account(1), 1)
+	r.pay(t, wallet.Account(1), 1)
 	require.NoError(t, requireAnswer(t, waiting))
 	r.stop(t)
 }
@@ -103,7 +105,7 @@ func TestNoEventBeforeNormalOperation(t *testing.T) {
 // TestBuildsAreAskedForAtMostTenTimesASecond: or a build that keeps failing would spin the node.
 func TestBuildsAreAskedForAtMostTenTimesASecond(t *testing.T) {
 	r := newLoneNode(t).start(t)
-	r.pay(t, account(1), 1)
+	r.pay(t, wallet.Account(1), 1)
 	began := time.Now()
 	const events = 5
 	for range events {

@@ -38,6 +38,8 @@ import (
 	"github.com/ava-labs/avalanchego/vms/rpcchainvm/runtime"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/stretchr/testify/require"
+
+	"blobvm/tests/node/wallet"
 )
 
 const (
@@ -132,12 +134,12 @@ type chain struct {
 }
 
 func newChain() chain {
-	owner := rich.address()
+	owner := wallet.Rich.Address()
 	return chain{id: ids.GenerateTestID(), genesis: fmt.Appendf(nil,
 		`{"magic":%d,"baseTxUnits":1,"valueUnitSize":1024,"maxValueSize":204800,"minPrice":1,`+
 			`"lookbackWindow":60,"targetBlockRate":1,"targetBlockSize":15625,"maxBlockSize":1638,`+
 			`"blockCostEnabled":false,"customAllocation":[{"address":"0x%s","balance":1000000000000}],`+
-			`"airdropHash":"","airdropUnits":0}`, magic, hex.EncodeToString(owner[:]))}
+			`"airdropHash":"","airdropUnits":0}`, wallet.Magic, hex.EncodeToString(owner[:]))}
 }
 
 // node is what of a validator outlives its processes: identity, chain data, database.
@@ -467,14 +469,14 @@ func (r *running) call(method string, params, result any) error {
 func (r *running) url() string { return r.server.URL + "/ext/bc/blobvm/public" }
 
 // pay issues a transfer of so many units, and returns its ID.
-func (r *running) pay(t *testing.T, to address, units uint64) ids.ID {
+func (r *running) pay(t *testing.T, to wallet.Address, units uint64) ids.ID {
 	t.Helper()
 	tx, err := r.tryToPay(to, units)
 	require.NoError(t, err)
 	return tx
 }
 
-func (r *running) tryToPay(to address, units uint64) (ids.ID, error) {
+func (r *running) tryToPay(to wallet.Address, units uint64) (ids.ID, error) {
 	var last struct{ BlockID ids.ID }
 	if err := r.call("lastAccepted", nil, &last); err != nil {
 		return ids.Empty, err
@@ -483,18 +485,18 @@ func (r *running) tryToPay(to address, units uint64) (ids.ID, error) {
 	if err := r.call("suggestedRawFee", nil, &fee); err != nil {
 		return ids.Empty, err
 	}
-	tx := rich.transfer(to, units, fee.Price, last.BlockID)
+	tx := wallet.Rich.Transfer(to, units, fee.Price, last.BlockID)
 	var reply struct{ TxID ids.ID }
 	if err := r.call("issueRawTx", map[string]any{"tx": tx}, &reply); err != nil {
 		return ids.Empty, err
 	}
-	if expected := ids.ID(keccak(tx)); reply.TxID != expected {
+	if expected := ids.ID(wallet.Keccak(tx)); reply.TxID != expected {
 		return ids.Empty, fmt.Errorf("issued as %s, should be %s", reply.TxID, expected)
 	}
 	return reply.TxID, nil
 }
 
-func (r *running) balance(t *testing.T, of address) uint64 {
+func (r *running) balance(t *testing.T, of wallet.Address) uint64 {
 	t.Helper()
 	var reply struct{ Balance uint64 }
 	params := map[string]any{"address": "0x" + hex.EncodeToString(of[:])}
@@ -513,7 +515,7 @@ func (r *running) has(t *testing.T, tx ids.ID) bool {
 func (r *running) cli(t *testing.T, args ...string) string {
 	t.Helper()
 	keyFile := filepath.Join(t.TempDir(), "key")
-	key := hex.EncodeToString(rich.key.Serialize())
+	key := wallet.Rich.HexKey()
 	require.NoError(t, os.WriteFile(keyFile, []byte(key), 0o600))
 	args = append([]string{"--private-key-file", keyFile,
 		"--endpoint", strings.TrimSuffix(r.url(), "/public")}, args...)

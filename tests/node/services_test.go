@@ -20,6 +20,8 @@ import (
 	"github.com/ava-labs/avalanchego/snow/engine/snowman/block"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 	"github.com/stretchr/testify/require"
+
+	"blobvm/tests/node/wallet"
 )
 
 // threads is how many threads the plugin has.
@@ -102,7 +104,7 @@ func TestHttpAnswersComeThroughTheNode(t *testing.T) {
 func TestNodesMetricsShowTheChain(t *testing.T) {
 	n := newLoneNode(t)
 	r := n.start(t)
-	r.pay(t, account(1), 1)
+	r.pay(t, wallet.Account(1), 1)
 	_, err := r.advance()
 	require.NoError(t, err)
 
@@ -154,7 +156,7 @@ func TestPaymentsReachOtherNodes(t *testing.T) {
 	c := newChain()
 	first := newNode(t, c)
 	sender, receiver := first.start(t), newNode(t, c).start(t)
-	tx := sender.pay(t, account(1), 1)
+	tx := sender.pay(t, wallet.Account(1), 1)
 
 	waiting := receiver.event(context.Background())
 	for waits := true; waits; {
@@ -194,7 +196,7 @@ func TestPeersCanSendAnything(t *testing.T) {
 	require.NoError(t, r.engine.Disconnected(ctx, peer))
 	require.NoError(t, r.engine.Disconnected(ctx, ids.GenerateTestNodeID()))
 
-	r.pay(t, account(1), 1)
+	r.pay(t, wallet.Account(1), 1)
 	_, err := r.advance()
 	require.NoError(t, err)
 	r.stop(t)
@@ -237,7 +239,7 @@ func TestEverythingAtOnce(t *testing.T) {
 		_, _ = r.client.WaitForEvent(brief)
 	})
 	for i := range 20 {
-		r.pay(t, account(i), 1)
+		r.pay(t, wallet.Account(i), 1)
 		_, err := r.advance()
 		require.NoError(t, err)
 	}
@@ -270,7 +272,7 @@ func TestReadsSeeWholeBlocks(t *testing.T) {
 				default:
 				}
 				var reply struct{ Balance uint64 }
-				to := account(1)
+				to := wallet.Account(1)
 				err := r.call("balance", map[string]any{"address": fmt.Sprintf("0x%x", to[:])}, &reply)
 				if err != nil || reply.Balance < seen || reply.Balance%3 != 0 {
 					t.Errorf("balance %d after %d: %v", reply.Balance, seen, err)
@@ -281,14 +283,14 @@ func TestReadsSeeWholeBlocks(t *testing.T) {
 		})
 	}
 	for range 20 {
-		r.pay(t, account(1), 1) // three to a block
-		r.pay(t, account(1), 2)
+		r.pay(t, wallet.Account(1), 1) // three to a block
+		r.pay(t, wallet.Account(1), 2)
 		_, err := r.advance()
 		require.NoError(t, err)
 	}
 	close(stopped)
 	readers.Wait()
-	require.Equal(t, uint64(60), r.balance(t, account(1)))
+	require.Equal(t, uint64(60), r.balance(t, wallet.Account(1)))
 	r.stop(t)
 }
 
@@ -315,7 +317,7 @@ func TestUnknownStateIsAnError(t *testing.T) {
 	r := newLoneNode(t).bootstrap(t)
 	require.ErrorContains(t, r.client.SetState(context.Background(), snow.State(7)), "unknown state 7")
 	r.finishBootstrap(t)
-	r.pay(t, account(1), 1)
+	r.pay(t, wallet.Account(1), 1)
 	_, err := r.advance()
 	require.NoError(t, err)
 	r.stop(t)
