@@ -4,12 +4,16 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <cstdio>
 #include <fstream>
 #include <string>
+#include <vector>
 
 #include "bench/blob-bench/calibration.hpp"
 #include "bench/blob-bench/engine_run.hpp"
+#include "bench/blob-bench/findings.hpp"
+#include "bench/blob-bench/parts.hpp"
 
 namespace {
 
@@ -34,6 +38,10 @@ struct Options {
     RunOptions run;
     bool transfers = false;
     bool quick = false;
+    std::vector<std::string> only;
+    std::string commit = "unknown";
+    std::string fill_folder;
+    std::size_t fill_bytes = 0;
     std::string json;
 };
 
@@ -72,14 +80,93 @@ void print_run(const RunResult& run) {
     fmt::print("  synced: {}\n  left out: {}\n", run.synced, run.left_out);
 }
 
+void write_json(const Options& options, const Json& json) {
+    if (options.json.empty()) return;
+    std::ofstream file{options.json};
+    file << json.dump(1) << '\n';
+    if (!file.flush()) give_up("cannot write " + options.json);
+}
+
+Target engine_target(const RunResult& run, double limit) {
+    const bool large = run.shape.value_bytes > 64 * 1024;
+    const double bound = large ? run.floor.hashing_bound() : run.floor.bound();
+    const char* const what = large ? "hashing" : run.shape.is_set() ? "recovery + hashing" : "R";
+    const double reference =
+        run.shape.is_set() ? bound : static_cast<double>(run.floor.cores) / run.floor.recover_s;
+    return {
+        .what = "engine, " + run.shape.name(),
+        .measured = fmt::format("{:.0f} tx/s", run.undisturbed_rate()),
+        .reference = fmt::format("{} on all cores, {:.0f}/s", what, reference),
+        .ratio = run.undisturbed_rate() / reference,
+        .goal = Target::Goal::kAtLeast,
+        .limit = limit,
+        .note = fmt::format("sustained {:.1f} s; by the clock {:.0f} tx/s, while other programs "
+                            "had {:.0f} % of the cores",
+                            run.seconds, run.rate(), 100 * run.foreign_share()),
+        .raw = nullptr};
+}
+
 int run_engine_mode(const Options& options) {
-    const RunResult result = run_engine(options.run);
-    print_run(result);
-    if (!options.json.empty()) {
-        std::ofstream file{options.json};
-        file << Json{{"runs", {result.json()}}}.dump(1) << '\n';
-        if (!file.flush()) give_up("cannot write " + options.json);
+    Findings findings;
+    findings.machine = machine_fingerprint(options.commit);
+    findings.runs.push_back(run_engine(options.run));
+    print_run(findings.runs.back());
+    write_json(options, findings.json());
+    return 0;
+}
+
+/// Says what comes next: a whole suite takes minutes.
+void announce(std::string_view what) {
+    fmt::print(stderr, "blob-bench: {}\n", what);
+    std::fflush(stderr);
+}
+
+int run_suite(const Options& options) {
+    const bool quick = options.quick;
+    Findings findings;
+    findings.machine = machine_fingerprint(options.commit);
+    {
+        announce("calibration");
+        const Folder folder;
+        findings.calibration = calibrate(quick ? 0.3 : 2, folder.path());
     }
+    struct Wanted {
+        std::size_t value_bytes;
+        double limit;  ///< of the ratio; 0: the table of targets has none
+    };
+    std::vector<Wanted> shapes{{1'024, 0.80}, {0, 0.85}, {204'800, 0.80}};
+    for (const std::size_t size : {64U, 4'096U, 16'384U, 65'536U}) shapes.push_back({size, 0});
+    const auto wanted_part = [&](std::string_view name) {
+        return options.only.empty() || std::ranges::find(options.only, name) != options.only.end();
+    };
+    for (const Wanted& wanted : shapes) {
+        if (!wanted_part("engine")) break;
+        RunOptions run = options.run;
+        run.shape.value_bytes = wanted.value_bytes;
+        run.seconds = wanted.limit == 0 ? (quick ? 2 : 10) : (quick ? 4 : 30);
+        announce("engine, " + run.shape.name());
+        findings.runs.push_back(run_engine(run));
+        if (wanted.limit > 0)
+            findings.targets.push_back(engine_target(findings.runs.back(), wanted.limit));
+    }
+    const auto part = [&](std::string_view name, void (*measure)(Findings&, bool)) {
+        if (!wanted_part(name)) return;
+        announce(name);
+        measure(findings, quick);
+    };
+    part("verify", measure_verify);
+    part("build", measure_build);
+    part("mempool", measure_mempool);
+    part("window", measure_window);
+    part("accept", measure_accept);
+    part("read", measure_read);
+    part("state", measure_state);
+    if (wanted_part("start")) {
+        announce("start");
+        measure_start(findings, quick ? std::size_t{256} << 20 : std::size_t{4} << 30);
+    }
+    print_targets(findings.targets);
+    write_json(options, findings.json());
     return 0;
 }
 
@@ -113,6 +200,13 @@ void add_run_options(CLI::App& app, Options& options) {
     app.add_option("--json", options.json, "Write everything measured to this file");
 }
 
+void add_suite_options(CLI::App& app, Options& options) {
+    app.add_flag("--quick", options.quick, "Less of everything: about two minutes");
+    app.add_option("--json", options.json, "Write everything measured to this file");
+    app.add_option("--only", options.only, "Only these parts, by the names that a run tells");
+    app.add_option("--commit", options.commit, "What is measured, for the record");
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -122,12 +216,19 @@ int main(int argc, char** argv) {
     app.require_subcommand(1);
     CLI::App* const engine = app.add_subcommand("engine", "The VM core in this process");
     add_run_options(*engine, options);
+    CLI::App* const suite = app.add_subcommand("suite", "Everything, as one table of targets");
+    add_suite_options(*suite, options);
+    CLI::App* const fill = app.add_subcommand("fill", "")->group("");  // a child of suite's
+    fill->add_option("folder", options.fill_folder)->required();
+    fill->add_option("bytes", options.fill_bytes)->required();
     try {
         app.parse(argc, argv);
     } catch (const CLI::ParseError& error) {
         return app.exit(error) == 0 ? 0 : 2;
     }
     if (options.transfers) options.run.shape.value_bytes = 0;
+    if (suite->parsed()) return run_suite(options);
+    if (fill->parsed()) return fill_chain(options.fill_folder, options.fill_bytes);
     if (options.quick) options.run.seconds = 2;
     if (engine->parsed()) return run_engine_mode(options);
     return 2;

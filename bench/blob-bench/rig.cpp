@@ -37,9 +37,11 @@ Rig::Rig(const Options& options, const Accounts& accounts)
       config_{fmt::format(
           R"({{"buildInterval":0,"mempoolSize":{},"mempoolBytes":{},"logLevel":"error"}})",
           options.mempool_size, options.mempool_bytes)},
-      genesis_{accounts.genesis(shape_, per_block_)} {
+      genesis_{accounts.genesis(shape_, per_block_)},
+      folder_{options.folder} {
+    if (folder_.empty()) folder_ = own_folder_.emplace().path();
     open();
-    start_window();
+    if (options.folder.empty() || vm().last_accepted().height == 0) start_window();
 }
 
 Rig::~Rig() { node_->shutdown(); }
@@ -48,10 +50,12 @@ void Rig::open() {
     vm::ChainSetup setup;
     setup.network_id = 1;
     setup.chain_id.bytes.fill(std::byte{7});
-    setup.chain_data_dir = folder_.path().string();
+    setup.chain_data_dir = folder_.string();
     setup.genesis_json = jsonrpc::write_genesis(genesis_);
     setup.config_json = config_;
+    const auto start = SteadyClock::now();
     node_ = must(vm::Node::open(setup, clock_, executor_, silent_));
+    opened_in_s_ = seconds_since(start);
     must(vm().set_state(vm::EngineState::kBootstrapping));
     vm().set_preference(vm().last_accepted().id);
     must(vm().set_state(vm::EngineState::kNormalOp));
@@ -60,9 +64,8 @@ void Rig::open() {
 double Rig::reopen() {
     node_->shutdown();
     node_.reset();
-    const auto start = SteadyClock::now();
     open();
-    return seconds_since(start);
+    return opened_in_s_;
 }
 
 Load Rig::load(std::size_t count, const Shape& shape) {

@@ -4,6 +4,7 @@
 #include <chrono>
 #include <filesystem>
 #include <memory>
+#include <optional>
 
 #include "bench/blob-bench/measure.hpp"
 #include "bench/blob-bench/workload.hpp"
@@ -57,18 +58,14 @@ class CountingExecutor final : public vm::Executor {
     vm::ThreadPoolExecutor pool_;
 };
 
-/// A node that takes everything and tells nobody.
+/// A node that takes everything and tells nobody. It has accepted whatever a chain on disk has.
 class SilentNode final : public vm::NodeServices {
   public:
-    Result<std::optional<vm::Witness>> read_witness() override { return witness_; }
-    Result<void> write_witness(const vm::Witness& witness) override {
-        witness_ = witness;
-        return {};
+    Result<std::optional<vm::Witness>> read_witness() override {
+        return std::optional{vm::Witness{~std::uint64_t{0}, {}}};
     }
+    Result<void> write_witness(const vm::Witness&) override { return {}; }
     Result<void> send_gossip(ByteView) override { return {}; }
-
-  private:
-    std::optional<vm::Witness> witness_;
 };
 
 /// One chain in this process: the very object that the plugin runs (vm::Node), on disk with the
@@ -80,6 +77,7 @@ class Rig {
         std::size_t per_block = 1;
         std::size_t mempool_size = 100'000;
         std::uint64_t mempool_bytes = 1'000'000'000;
+        std::filesystem::path folder = {};  ///< with a chain in it, or empty: a fresh one
     };
     Rig(const Options& options, const Accounts& accounts);
     ~Rig();
@@ -88,7 +86,7 @@ class Rig {
     vm::VirtualMachine& vm() { return node_->vm(); }
     StoppableClock& clock() { return clock_; }
     CountingExecutor& executor() { return executor_; }
-    const std::filesystem::path& folder() const { return folder_.path(); }
+    const std::filesystem::path& folder() const { return folder_; }
 
     /// Transactions that name the last accepted block.
     Load load(std::size_t count) { return load(count, shape_); }
@@ -103,8 +101,9 @@ class Rig {
     /// Makes the block processing, prefers and accepts it.
     void adopt(const chain::BlockPtr& block);
 
-    /// Closes the chain and opens it again, as a plugin that starts; the time that it took.
+    /// Closes the chain; the time until a plugin that starts then has opened it again.
     double reopen();
+    double opened_in_s() const { return opened_in_s_; }  ///< the last time
 
   private:
     void open();
@@ -115,7 +114,9 @@ class Rig {
     const std::string config_;
     chain::Genesis genesis_;
     std::uint64_t next_number_ = 1;
-    Folder folder_;
+    double opened_in_s_ = 0;
+    std::optional<Folder> own_folder_;
+    std::filesystem::path folder_;
     StoppableClock clock_;
     CountingExecutor executor_;
     SilentNode silent_;

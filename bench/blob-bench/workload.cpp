@@ -85,7 +85,11 @@ chain::Genesis Accounts::genesis(const Shape& shape, std::size_t per_block) cons
     } else {
         fields.body = chain::TransferFields{};
     }
-    genesis.max_block_size = chain::fee_units(genesis, fields).value * per_block;
+    // No larger values than these, since a block must have room for the largest.
+    genesis.max_value_size = std::max<std::uint64_t>(shape.value_bytes, 1);
+    const std::uint64_t least =
+        genesis.base_tx_units + chain::value_units(genesis, genesis.max_value_size);
+    genesis.max_block_size = std::max(chain::fee_units(genesis, fields).value * per_block, least);
     genesis.custom_allocation.emplace();
     for (const Address& address : addresses_) {
         genesis.custom_allocation->push_back({address, Amount{1'000'000'000'000'000}});
