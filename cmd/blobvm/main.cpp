@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "vm/plugin/identity.hpp"
+#include "vm/plugin/inspect.hpp"
 #include "vm/plugin/install.hpp"
 #include "vm/plugin/plugin.hpp"
 
@@ -23,16 +24,19 @@ constexpr const char* kHelp =
 An Avalanche node starts this program by itself from its plugin folder. By hand:
 
   blobvm install PLUGIN_DIR [--json]   copy this file to where the node finds it
+  blobvm inspect CHAIN_DATA [--json]   read all of a stopped node's chain data, check each blob,
+                                       print height, block and a digest to compare nodes by
   blobvm vm-id                         print the VM id, which is the file's name there
   blobvm --version                     print the version
   blobvm version-json                  print name, VM id, version and protocol as JSON
   blobvm --help                        print this
 
-Example:
+Examples:
 
   blobvm install ~/.avalanchego/plugins
+  blobvm inspect ~/.avalanchego/chainData/CHAIN_ID
 
-Exit codes: 0 done, 1 failed, 2 wrong usage.
+Exit codes: 0 done, 1 failed (or damage found), 2 wrong usage.
 )";
 
 int print(const std::string& text) {
@@ -45,17 +49,33 @@ int wrong_usage(const std::string& reason) {
     return kUsage;
 }
 
-int install(std::vector<std::string_view> arguments) {
+int failed(const std::string& reason) {
+    std::fprintf(stderr, "blobvm: %s\n", reason.c_str());
+    return kFailed;
+}
+
+int install(std::string_view folder, bool as_json) {
+    const auto installed = plugin::install("/proc/self/exe", folder);
+    if (!installed) return failed(installed.error().detail);
+    return print(plugin::describe(*installed, as_json));
+}
+
+int inspect(std::string_view chain_data, bool as_json) {
+    const auto found = plugin::inspect(chain_data);
+    if (!found) return failed(found.error().message());
+    const int printed = print(plugin::describe(*found, as_json));
+    return found->damaged.empty() ? printed : kFailed;
+}
+
+/// A verb that works on one folder.
+int with_folder(std::string_view verb, int (*work)(std::string_view folder, bool as_json),
+                std::vector<std::string_view> arguments) {
     const bool as_json = std::erase(arguments, "--json") > 0;
     if (arguments.size() != 1 || arguments[0].starts_with("-")) {
-        return wrong_usage("install needs one folder: install PLUGIN_DIR [--json]");
+        return wrong_usage(std::string{verb} + " needs one folder: " + std::string{verb} +
+                           " FOLDER [--json]");
     }
-    const auto installed = plugin::install("/proc/self/exe", arguments[0]);
-    if (!installed) {
-        std::fprintf(stderr, "blobvm: %s\n", installed.error().detail.c_str());
-        return kFailed;
-    }
-    return print(plugin::describe(*installed, as_json));
+    return work(arguments[0], as_json);
 }
 
 int serve() {
@@ -77,7 +97,9 @@ int main(int argc, char** argv) {
     if (arguments.empty()) return serve();
 
     const std::string_view verb = arguments[0];
-    if (verb == "install") return install({arguments.begin() + 1, arguments.end()});
+    const std::vector<std::string_view> rest(arguments.begin() + 1, arguments.end());
+    if (verb == "install") return with_folder(verb, install, rest);
+    if (verb == "inspect") return with_folder(verb, inspect, rest);
     if (arguments.size() > 1) {
         return wrong_usage("unexpected argument \"" + std::string{arguments[1]} + "\"");
     }

@@ -504,6 +504,10 @@ Result<std::unique_ptr<ChainStore>> open_rocks_store(const OpenOptions& options)
     return RocksStore::open(options);
 }
 
+Result<ChainId> stored_chain(const std::string& directory) {
+    return detail::stamped_chain(database_folder(directory));
+}
+
 Result<void> check_genesis(const ChainStore& store, const chain::Genesis& genesis) {
     const auto* const rocks = dynamic_cast<const RocksStore*>(&store);
     CHECK(rocks != nullptr);  // this folder's function for this folder's stores

@@ -19,6 +19,9 @@ struct OpenOptions {
 /// stamp, kStoreFailed else. A refused database is left as it was.
 Result<std::unique_ptr<ChainStore>> open_rocks_store(const OpenOptions& options);
 
+/// The chain whose database lies in `directory`; kNotFound if there is none. Opens nothing.
+Result<ChainId> stored_chain(const std::string& directory);
+
 /// kStoreForeign unless the store's chain was created from this genesis.
 /// (Part of ChainStore::has_chain stores; compare before use.)
 Result<void> check_genesis(const ChainStore& store, const chain::Genesis& genesis);

@@ -17,6 +17,8 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr std::string_view kName = "BLOBVM";
+constexpr std::string_view kFormatLine = "blobvm store ";
+constexpr std::string_view kChain = "chain ";
 constexpr std::size_t kMaxBytes = 256;
 
 Failure io_failure(std::string_view what, const std::string& path, int error) {
@@ -35,8 +37,12 @@ struct File {
     File& operator=(const File&) = delete;
 };
 
-std::string stamp_text(int format, const ChainId& chain) {
-    return fmt::format("blobvm store {}\nchain {}\n", format, to_hex(chain.view()));
+std::string chain_line(const ChainId& chain) {
+    return fmt::format("{}{}\n", kChain, to_hex(chain.view()));
+}
+
+std::string stamp_text(const ChainId& chain) {
+    return fmt::format("{}{}\n{}", kFormatLine, kFormat, chain_line(chain));
 }
 
 /// Small by nature: one byte more than allowed is read, so that what is too long is seen.
@@ -60,19 +66,25 @@ Result<void> write_stamp(const std::string& path, std::string_view text) {
     return {};
 }
 
-Result<void> check_stamp(const std::string& folder, const ChainId& chain) {
+/// What follows the first line, which names the format.
+Result<std::string> read_second_line(const std::string& folder) {
     BLOBVM_TRY(const std::string text, read_stamp(fmt::format("{}/{}", folder, kName)));
-    if (text == stamp_text(kFormat, chain)) return {};
-    const std::string ours = fmt::format("blobvm store {}\n", kFormat);
+    const std::string ours = fmt::format("{}{}\n", kFormatLine, kFormat);
     if (!text.starts_with(ours)) {
         return fail(ErrorCode::kStoreFormat,
                     fmt::format("{}: want \"{}\", found \"{}\"", folder,
                                 std::string_view{ours}.substr(0, ours.size() - 1),
                                 text.substr(0, text.find('\n'))));
     }
+    return text.substr(ours.size());
+}
+
+Result<void> check_stamp(const std::string& folder, const ChainId& chain) {
+    BLOBVM_TRY(const std::string line, read_second_line(folder));
+    if (line == chain_line(chain)) return {};
     return fail(ErrorCode::kStoreForeign,
                 fmt::format("{}: want chain {}, found \"{}\"", folder, to_hex(chain.view()),
-                            text.substr(ours.size(), text.find('\n', ours.size()) - ours.size())));
+                            line.substr(0, line.find('\n'))));
 }
 
 /// Makes the folder under another name first, so that it is there stamped or not at all.
@@ -82,7 +94,7 @@ Result<void> create_stamped(const std::string& folder, const ChainId& chain) {
     fs::remove_all(fresh, error);
     if (!error) fs::create_directory(fresh, error);
     if (error) return io_failure("create", fresh, error.value());
-    BLOBVM_TRY(write_stamp(fmt::format("{}/{}", fresh, kName), stamp_text(kFormat, chain)));
+    BLOBVM_TRY(write_stamp(fmt::format("{}/{}", fresh, kName), stamp_text(chain)));
     BLOBVM_TRY(sync_folder(fresh));
     fs::rename(fresh, folder, error);  // replaces an empty folder, refuses any other
     if (error) return io_failure("create", folder, error.value());
@@ -107,6 +119,22 @@ Result<void> ensure_stamped(const std::string& folder, const ChainId& chain) {
     if (error) return io_failure("look at", folder, error.value());
     if (!stamped) return fail(ErrorCode::kStoreForeign, folder + " holds other files");
     return check_stamp(folder, chain);
+}
+
+Result<ChainId> stamped_chain(const std::string& folder) {
+    std::error_code error;
+    const bool stamped = fs::exists(fs::path{folder} / kName, error);
+    if (error) return io_failure("look at", folder, error.value());
+    if (!stamped) return fail(ErrorCode::kNotFound, folder + " holds no BlobVM database");
+    BLOBVM_TRY(const std::string line, read_second_line(folder));
+    if (line.starts_with(kChain) && line.ends_with('\n')) {
+        const auto hex = std::string_view{line}.substr(kChain.size());
+        if (const auto bytes = from_hex(hex.substr(0, hex.size() - 1));
+            bytes && bytes->size() == ChainId::kSize) {
+            return ChainId::from(*bytes);
+        }
+    }
+    return fail(ErrorCode::kStoreFormat, folder + ": the stamp names no chain");
 }
 
 Result<void> sync_folder(const std::string& folder) {

@@ -18,6 +18,10 @@ constexpr int kFormat = 1;
 /// format. What is refused is left as it was.
 Result<void> ensure_stamped(const std::string& folder, const ChainId& chain);
 
+/// The chain that `folder` is stamped for; kNotFound if it is missing or not stamped, kStoreFormat
+/// for another format. Changes nothing.
+Result<ChainId> stamped_chain(const std::string& folder);
+
 /// Makes renames and new files in `folder` durable.
 Result<void> sync_folder(const std::string& folder);
 
