@@ -38,21 +38,24 @@ struct GossipLoop::Impl {
     Impl(const Config& config, SteadyTime now)
         : seen{kSeenCache, memory(config)},
           pushed{kSeenCache, memory(config)},
-          next_push{now + config.gossip_interval},
+          next_push{now},
           next_regossip{now + config.regossip_interval} {}
 
     detail::SeenCache seen;    ///< came in or went out: not worth a look when it comes in
     detail::SeenCache pushed;  ///< went out: not new to anybody
     detail::PeerBudgets budgets{kPeerRate, kPeerBurst, kMaxPeers};
+    bool woken = false;  ///< there may be new transactions
     SteadyTime next_push;
     SteadyTime next_regossip;
-
-    static bool due(SteadyTime& next, std::chrono::nanoseconds interval, SteadyTime now) {
-        if (now < next) return false;
-        next = now + std::max(interval, kShortestInterval);
-        return true;
-    }
 };
+
+namespace {
+
+SteadyTime after(SteadyTime now, std::chrono::nanoseconds interval) {
+    return now + std::max(interval, kShortestInterval);
+}
+
+}  // namespace
 
 GossipLoop::GossipLoop(VirtualMachine& vm, NodeServices& node, const Clock& clock, Metrics& metrics)
     : impl_{std::make_unique<Impl>(vm.config(), clock.now_steady())},
@@ -71,31 +74,48 @@ void GossipLoop::stop() {
     thread.request_stop();
 }
 
+void GossipLoop::wake() {
+    {
+        const Lock lock{mutex_};
+        if (impl_->woken) return;
+        impl_->woken = true;
+    }
+    woken_.notify_one();
+}
+
 void GossipLoop::run(const std::stop_token& stop) {
     while (!stop.stop_requested()) {
         tick();
         Lock lock{mutex_};
-        const auto until_due =
-            std::min(impl_->next_push, impl_->next_regossip) - clock_.now_steady();
-        woken_.wait_for(lock, stop, std::max(until_due, kShortestInterval), [] { return false; });
+        const bool waits_to_push = impl_->woken;
+        const SteadyTime next =
+            waits_to_push ? std::min(impl_->next_push, impl_->next_regossip) : impl_->next_regossip;
+        woken_.wait_for(lock, stop, std::max(next - clock_.now_steady(), kShortestInterval),
+                        [&]() NO_THREAD_SAFETY_ANALYSIS { return impl_->woken != waits_to_push; });
     }
 }
 
 void GossipLoop::tick() {
+    const SteadyTime now = clock_.now_steady();
     bool push = false;
     bool regossip = false;
     {
         const Lock lock{mutex_};
-        const SteadyTime now = clock_.now_steady();
-        push = Impl::due(impl_->next_push, vm_.config().gossip_interval, now);
-        regossip = Impl::due(impl_->next_regossip, vm_.config().regossip_interval, now);
+        push = now >= impl_->next_push;
+        if (push) impl_->woken = false;
+        regossip = now >= impl_->next_regossip;
+        if (regossip) impl_->next_regossip = after(now, vm_.config().regossip_interval);
     }
     if (vm_.state() != EngineState::kNormalOp) return;
-    if (push) push_new();
+    if (push && push_new()) {
+        const Lock lock{mutex_};
+        impl_->next_push = after(now, vm_.config().gossip_interval);
+        impl_->woken = true;  // for what did not fit
+    }
     if (regossip) push_best();
 }
 
-void GossipLoop::push_new() {
+bool GossipLoop::push_new() {
     std::vector<chain::TransactionPtr> fresh = vm_.mempool().take_new(
         round_units(vm_.genesis()), kMaxMessageBytes - detail::Round::kHeaderBytes);
     {
@@ -105,12 +125,14 @@ void GossipLoop::push_new() {
             return impl_->pushed.contains(transaction->id, now);
         });
     }
+    if (fresh.empty()) return false;
     std::span<const chain::TransactionPtr> rest{fresh};
     while (!rest.empty()) {
         const std::size_t count = std::min(rest.size(), kMaxTransactions);
         send(rest.first(count));
         rest = rest.subspan(count);
     }
+    return true;
 }
 
 void GossipLoop::push_best() {

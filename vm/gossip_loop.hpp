@@ -13,9 +13,10 @@
 
 namespace blobvm::vm {
 
-/// Push gossip of transactions: new ones every gossipInterval, the best of the pool again every
-/// regossipInterval; nothing is removed from the pool for it. What comes in is checked from cheap
-/// to dear, under a budget for each peer, and is never an error to the node.
+/// Push gossip of transactions: new ones at once, but never twice within gossipInterval, and the
+/// best of the pool again every regossipInterval; nothing is removed from the pool for it. (At
+/// once, since the only peer that may propose the next block can be another one.) What comes in is
+/// checked from cheap to dear, under a budget for each peer, and is never an error to the node.
 ///
 /// One round sends at most kMaxMessageBytes and the target block size in units; before normal
 /// operation nothing is sent and everything that comes in is ignored.
@@ -32,6 +33,9 @@ class GossipLoop {
     /// A message from `peer`, with any content. Decodes, filters and submits; never fails.
     void receive(const NodeId& peer, SharedBytes message) EXCLUDES(mutex_);
 
+    /// There may be new transactions. From any thread; returns at once.
+    void wake() EXCLUDES(mutex_);
+
     /// Sends what is due now; the thread calls it, and so can a simulator.
     void tick() EXCLUDES(mutex_);
 
@@ -42,7 +46,7 @@ class GossipLoop {
     struct Impl;
 
     void run(const std::stop_token& stop) EXCLUDES(mutex_);
-    void push_new() EXCLUDES(mutex_);
+    bool push_new() EXCLUDES(mutex_);  ///< whether there was anything to push
     void push_best() EXCLUDES(mutex_);
     void send(std::span<const chain::TransactionPtr> transactions) EXCLUDES(mutex_);
     /// What of a message is neither known nor seen lately, within the peer's budget.

@@ -114,9 +114,11 @@ Result<std::unique_ptr<Node>> Node::open(const ChainSetup& setup, const Clock& c
     VirtualMachine* vm = impl->vm.get();
     impl->build_loop =
         std::make_unique<BuildLoop>(clock, config.build_interval, [vm] { return vm->has_work(); });
-    BuildLoop* build_loop = impl->build_loop.get();
-    vm->on_change([build_loop] { build_loop->wake(); });
     impl->gossip = std::make_unique<GossipLoop>(*vm, services, clock, impl->metrics);
+    vm->on_change([build_loop = impl->build_loop.get(), gossip = impl->gossip.get()] {
+        build_loop->wake();
+        gossip->wake();
+    });
 
     const BlockInfo tip = vm->last_accepted();
     log::info("chain opened",

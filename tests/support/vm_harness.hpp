@@ -52,12 +52,14 @@ class RecordingNode final : public vm::NodeServices {
     }
     Result<void> send_gossip(ByteView message) override {
         gossip.push_back(to_bytes(message));
+        if (on_gossip) on_gossip();
         return {};
     }
 
     std::vector<vm::Witness> witnesses;
     std::vector<Bytes> gossip;
     std::function<void(const vm::Witness&)> on_witness;
+    std::function<void()> on_gossip;
     bool unavailable = false;
 };
 

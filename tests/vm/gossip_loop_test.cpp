@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <latch>
 #include <string>
 #include <vector>
 
@@ -58,20 +59,52 @@ std::vector<chain::TransactionPtr> make_sets(VmHarness& node, std::size_t count,
     return sets;
 }
 
-TEST(GossipLoopTest, NewTransactionsArePushedOnceAfterTheInterval) {
+TEST(GossipLoopTest, NewTransactionsArePushedOnceAndAtOnce) {
     GossipingNode node;
     const auto first = node.set("first");
     const auto second = node.set("second");
     ASSERT_TRUE(node.submit(first));
     ASSERT_TRUE(node.submit(second));
-    EXPECT_TRUE(node.pushed_after(999ms).empty());
 
-    const std::vector<Bytes> messages = node.pushed_after(1ms);
+    const std::vector<Bytes> messages = node.pushed_after(0s);
     ASSERT_EQ(messages.size(), 1);
     EXPECT_EQ(ids_in(messages.front()), (std::vector{first->id, second->id}));
     EXPECT_TRUE(node.pushed_after().empty());
     EXPECT_EQ(node.vm->mempool().size(), 2);
     EXPECT_EQ(node.metrics.gossip_sent.value(), 2);
+}
+
+TEST(GossipLoopTest, NextTransactionsWaitForTheInterval) {
+    GossipingNode node;
+    ASSERT_TRUE(node.submit(node.set("first")));
+    ASSERT_EQ(node.pushed_after(0s).size(), 1);
+
+    const auto second = node.set("second");
+    ASSERT_TRUE(node.submit(second));
+    EXPECT_TRUE(node.pushed_after(999ms).empty());
+    const std::vector<Bytes> messages = node.pushed_after(1ms);
+    ASSERT_EQ(messages.size(), 1);
+    EXPECT_EQ(ids_in(messages.front()), std::vector{second->id});
+}
+
+TEST(GossipLoopTest, QuietTimeDelaysNothing) {
+    GossipingNode node;
+    EXPECT_TRUE(node.pushed_after(100s).empty());
+    ASSERT_TRUE(node.submit(node.set("first after a while")));
+    EXPECT_EQ(node.pushed_after(0s).size(), 1);
+}
+
+TEST(GossipLoopTest, WakesForTheFirstTransaction) {
+    VmHarness node;
+    std::latch pushed{1};
+    node.node.on_gossip = [&pushed] { pushed.count_down(); };
+    GossipLoop gossip{*node.vm, node.node, node.clock, node.metrics};
+    node.vm->on_change([&gossip] { gossip.wake(); });
+    ASSERT_TRUE(node.submit(node.set("value")));
+    pushed.wait();
+    gossip.stop();
+    EXPECT_EQ(node.node.gossip.size(), 1U);
+    node.vm->on_change([] {});
 }
 
 TEST(GossipLoopTest, EmptyPoolSendsNothing) {
