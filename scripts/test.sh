@@ -6,9 +6,11 @@ usage() {
     cat <<'TEXT'
 scripts/test.sh [VARIANT] [-- CTEST_ARGUMENT...]
 
-Installs the Debian packages that are missing, builds, and runs all tests through ctest.
+Installs the Debian packages that are missing, builds, and runs all tests through ctest. The tests
+under the node's own code (label node) want Go 1.25 or newer beside that, and are skipped without.
 
-  (no variant)     release build, all tests
+  (no variant)     release build, all tests but the longest
+  --all            release build, the longest too: five whole nodes, other versions of the node
   --asan           address and undefined behaviour sanitizers, all tests
   --tsan           thread sanitizer, all tests but the corpus
   --unit           with any of these: build and run only what starts none of our programs
@@ -26,12 +28,14 @@ TEXT
 }
 
 variant=release
+longest=false
 goal=all
 seconds=0
 while (($#)); do
     case $1 in
         -h | --help) usage && exit ;;
         --asan | --tsan | --clang) variant=${1#--} ;;
+        --all) longest=true ;;
         --unit) goal=unit_tests ;;
         --fuzz)
             variant=fuzz
@@ -76,11 +80,12 @@ if [[ $goal == unit_tests ]]; then
     labels=${labels%|integration}
 fi
 chosen=(${labels:+-L "$labels"})
+$longest && chosen+=(-LE node) || chosen+=(-LE long) # each of the longest includes a shorter one
 (($#)) && chosen=("$@")
 
 export ASAN_OPTIONS=${ASAN_OPTIONS:-detect_stack_use_after_return=1:strict_init_order=1}
 export UBSAN_OPTIONS=${UBSAN_OPTIONS:-print_stacktrace=1:halt_on_error=1}
-export TSAN_OPTIONS=${TSAN_OPTIONS:-suppressions=$ROOT/scripts/tsan.supp:halt_on_error=1:second_deadlock_stack=1}
+export TSAN_OPTIONS=${TSAN_OPTIONS:-suppressions=$ROOT/scripts/tsan.supp:ignore_noninstrumented_modules=1:halt_on_error=1:second_deadlock_stack=1}
 
 SECONDS=0
 need_packages "${sections[@]}"
@@ -115,5 +120,6 @@ else
     result=FAILED
 fi
 count=$(sed -nE 's/.*tests failed out of ([0-9]+)/\1/p' "$log" | tail -1)
+while read -r line; do say "$line"; done < <(grep '^SKIPPED' "$tree/Testing/Temporary/LastTest.log")
 say "$variant: ${count:-no} tests, $result, $SECONDS s with the build"
 [[ $result == passed ]]

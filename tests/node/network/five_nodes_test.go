@@ -68,15 +68,6 @@ func TestFiveNodesKeepOneChain(t *testing.T) {
 		}
 		works(t, late, 300_000)
 	})
-	step("quiet payments", func(t *testing.T) {
-		figures := newLatencies()
-		for i := range 20 {
-			time.Sleep(1200 * time.Millisecond) // quiet: nothing is left of the last one's gossip
-			from := n.validators[i%5]
-			figures.measure(t, from, n.validators[(i+2)%5])
-		}
-		figures.report(t, "quiet")
-	})
 	step("kill -9 of a node, its plugin, both, in the middle of an upload", func(t *testing.T) {
 		for round, crash := range []func(v *validator){
 			func(v *validator) { v.kill(t) },

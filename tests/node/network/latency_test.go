@@ -14,8 +14,6 @@ import (
 // never asserted.
 type latencies struct{ here, there []time.Duration }
 
-func newLatencies() *latencies { return &latencies{} }
-
 // measure pays through one node and waits for that one and another to have accepted it.
 func (l *latencies) measure(t *testing.T, from, other *validator) {
 	t.Helper()

@@ -29,7 +29,8 @@ type network struct {
 	program    string // the node's
 	plugins    string // the folder with our plugin alone in it
 	dir        string
-	alone      bool // one node decides for itself
+	alone      bool     // one node decides for itself
+	flags      []string // of the node's program, beside our own
 	validators []*validator
 	subnet     ids.ID // empty until there is one
 	chain      ids.ID // of ours, empty until there is one

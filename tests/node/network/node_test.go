@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -102,7 +103,7 @@ func (v *validator) launch(t *testing.T) {
 		"--system-tracker-disk-required-available-space-percentage=0",
 		"--system-tracker-disk-warning-available-space-percentage=0",
 		"--log-display-level=off",
-	}, v.keys...)
+	}, slices.Concat(v.keys, v.network.flags)...)
 	if v.network.alone {
 		arguments = append(arguments, "--sybil-protection-enabled=false")
 	}
