@@ -1,27 +1,32 @@
 # Debian's libraries, by their static archives: the programs that we hand out need nothing else on
 # the machine that they run on. (The packages' CMake files export the shared ones only.)
+# The thread sanitizer gets the shared ones: what was not built with it, it can only tell by module.
 
 find_package(Threads REQUIRED)
+set(LIBRARY_SUFFIX a)
+if(BLOBVM_SANITIZE MATCHES thread)
+  set(LIBRARY_SUFFIX so)
+endif()
 
-# third_party(NAME LIBRARIES...): an imported target third_party::NAME of these archives.
+# third_party(NAME LIBRARIES...): an imported target third_party::NAME of these libraries.
 function(third_party name)
-  set(archives)
+  set(files)
   foreach(library IN LISTS ARGN)
-    find_library(ARCHIVE_${library} NAMES lib${library}.a REQUIRED)
-    list(APPEND archives ${ARCHIVE_${library}})
+    find_library(FILE_${library} NAMES lib${library}.${LIBRARY_SUFFIX} lib${library}.a REQUIRED)
+    list(APPEND files ${FILE_${library}})
   endforeach()
   add_library(third_party_${name} INTERFACE)
-  target_link_libraries(third_party_${name} INTERFACE -Wl,--start-group ${archives} -Wl,--end-group
+  target_link_libraries(third_party_${name} INTERFACE -Wl,--start-group ${files} -Wl,--end-group
                         Threads::Threads ${CMAKE_DL_LIBS})
   add_library(third_party::${name} ALIAS third_party_${name})
 endfunction()
 
-find_library(ARCHIVE_absl_base NAMES libabsl_base.a REQUIRED)
-get_filename_component(archive_folder ${ARCHIVE_absl_base} DIRECTORY)
-file(GLOB absl_archives ${archive_folder}/libabsl_*.a)
-list(FILTER absl_archives EXCLUDE REGEX "absl_flags_parse")
+find_library(FILE_absl_base NAMES libabsl_base.${LIBRARY_SUFFIX} REQUIRED)
+get_filename_component(absl_folder ${FILE_absl_base} DIRECTORY)
+file(GLOB absl_files ${absl_folder}/libabsl_*.${LIBRARY_SUFFIX})
+list(FILTER absl_files EXCLUDE REGEX "absl_flags_parse")
 add_library(third_party_absl INTERFACE)
-target_link_libraries(third_party_absl INTERFACE -Wl,--start-group ${absl_archives} -Wl,--end-group
+target_link_libraries(third_party_absl INTERFACE -Wl,--start-group ${absl_files} -Wl,--end-group
                       Threads::Threads)
 add_library(third_party::absl ALIAS third_party_absl)
 
