@@ -13,19 +13,22 @@
 
 namespace blobvm::bench {
 
-Child::Child(std::vector<std::string> command) {
+Child::Child(std::vector<std::string> command, Errors errors) {
     std::array<int, 2> pipe{};
     if (::pipe2(pipe.data(), O_CLOEXEC) != 0) give_up("cannot make a pipe");
     std::vector<char*> arguments;
     for (std::string& word : command) arguments.push_back(word.data());
     arguments.push_back(nullptr);
+    const int nowhere = ::open("/dev/null", O_WRONLY | O_CLOEXEC);
     pid_ = ::vfork();
     if (pid_ < 0) give_up("cannot start " + command.front());
     if (pid_ == 0) {
         ::dup2(pipe[1], STDOUT_FILENO);
+        if (errors == Errors::kDropped) ::dup2(nowhere, STDERR_FILENO);
         ::execv(arguments.front(), arguments.data());
         ::_exit(127);
     }
+    ::close(nowhere);
     ::close(pipe[1]);
     out_ = pipe[0];
 }

@@ -8,7 +8,8 @@ namespace blobvm::bench {
 /// A program that this one starts, with its stdout in a pipe. Killed at the end if it still runs.
 class Child {
   public:
-    explicit Child(std::vector<std::string> command);
+    enum class Errors { kShown, kDropped };
+    explicit Child(std::vector<std::string> command, Errors errors = Errors::kShown);
     ~Child();
     Child(const Child&) = delete;
     Child& operator=(const Child&) = delete;

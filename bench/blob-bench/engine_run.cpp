@@ -218,7 +218,8 @@ class Round {
 
 double generator_rate(const Load& load, std::size_t threads, double seconds) {
     std::atomic<std::size_t> next{0};
-    return static_cast<double>(threads) * rate_per_thread(threads, seconds, [&](std::size_t) {
+    return static_cast<double>(std::min(threads, cores())) *
+           rate_per_thread(threads, seconds, [&](std::size_t) {
                static_cast<void>(load.bytes(next.fetch_add(1) % load.size()));
                return 1.0;
            });

@@ -7,13 +7,16 @@
 #include <algorithm>
 #include <cstdio>
 #include <fstream>
+#include <functional>
 #include <string>
 #include <vector>
 
 #include "bench/blob-bench/calibration.hpp"
+#include "bench/blob-bench/echo.hpp"
 #include "bench/blob-bench/engine_run.hpp"
 #include "bench/blob-bench/findings.hpp"
 #include "bench/blob-bench/parts.hpp"
+#include "bench/blob-bench/plugin_run.hpp"
 
 namespace {
 
@@ -30,7 +33,14 @@ Examples:
   # transfers, blocks of about 1,600 of them
   blob-bench engine --transfers --block-bytes 240000
 
-The data goes to a fresh folder under TMPDIR (or /tmp), which is removed: what that stands on
+  # through the real plugin, and through HTTP one transaction at a time, 16 outstanding
+  blob-bench plugin
+  blob-bench rpc --batch 1 --submitters 16
+
+  # everything, as one table
+  blob-bench suite --quick
+
+The plugin is the blobvm beside this program. The data goes to a fresh folder under TMPDIR (or /tmp), which is removed: what that stands on
 decides what a synced write costs.
 )";
 
@@ -106,10 +116,10 @@ Target engine_target(const RunResult& run, double limit) {
         .raw = nullptr};
 }
 
-int run_engine_mode(const Options& options) {
+int run_one(const Options& options, const std::function<RunResult(const RunOptions&)>& run) {
     Findings findings;
     findings.machine = machine_fingerprint(options.commit);
-    findings.runs.push_back(run_engine(options.run));
+    findings.runs.push_back(run(options.run));
     print_run(findings.runs.back());
     write_json(options, findings.json());
     return 0;
@@ -119,6 +129,16 @@ int run_engine_mode(const Options& options) {
 void announce(std::string_view what) {
     fmt::print(stderr, "blob-bench: {}\n", what);
     std::fflush(stderr);
+}
+
+/// What the engine has come to with values of this size; 0 if it was not asked.
+double engine_rate(const Findings& findings, std::size_t value_bytes) {
+    for (const RunResult& run : findings.runs) {
+        if (run.mode == "engine" && run.shape.value_bytes == value_bytes) {
+            return run.undisturbed_rate();
+        }
+    }
+    return 0;
 }
 
 int run_suite(const Options& options) {
@@ -164,6 +184,23 @@ int run_suite(const Options& options) {
     if (wanted_part("start")) {
         announce("start");
         measure_start(findings, quick ? std::size_t{256} << 20 : std::size_t{4} << 30);
+    }
+    if (wanted_part("boundary")) {
+        announce("boundary");
+        measure_boundary(findings, quick, engine_rate(findings, 1'024));
+        RunOptions run;
+        run.seconds = quick ? 3 : 30;
+        announce("rpc, batches");
+        findings.runs.push_back(run_plugin(run, Way::kRpc));
+        run.batch = 1;
+        run.submitters = 16;
+        announce("rpc, one by one");
+        findings.runs.push_back(run_plugin(run, Way::kRpc));
+    }
+    part("memory", measure_memory);
+    if (wanted_part("upload")) {
+        announce("upload");
+        measure_upload(findings, quick, engine_rate(findings, 204'800));
     }
     print_targets(findings.targets);
     write_json(options, findings.json());
@@ -216,6 +253,13 @@ int main(int argc, char** argv) {
     app.require_subcommand(1);
     CLI::App* const engine = app.add_subcommand("engine", "The VM core in this process");
     add_run_options(*engine, options);
+    CLI::App* const plugin =
+        app.add_subcommand("plugin", "The real plugin process, through its gRPC");
+    add_run_options(*plugin, options);
+    CLI::App* const rpc =
+        app.add_subcommand("rpc", "The real plugin process, through a node's HTTP port");
+    add_run_options(*rpc, options);
+    CLI::App* const echo = app.add_subcommand("echo", "")->group("");  // a child, too
     CLI::App* const suite = app.add_subcommand("suite", "Everything, as one table of targets");
     add_suite_options(*suite, options);
     CLI::App* const fill = app.add_subcommand("fill", "")->group("");  // a child of suite's
@@ -228,8 +272,14 @@ int main(int argc, char** argv) {
     }
     if (options.transfers) options.run.shape.value_bytes = 0;
     if (suite->parsed()) return run_suite(options);
+    if (echo->parsed()) return run_echo();
     if (fill->parsed()) return fill_chain(options.fill_folder, options.fill_bytes);
     if (options.quick) options.run.seconds = 2;
-    if (engine->parsed()) return run_engine_mode(options);
+    if (engine->parsed()) return run_one(options, run_engine);
+    for (const auto& [mode, way] : {std::pair{plugin, Way::kPlugin}, std::pair{rpc, Way::kRpc}}) {
+        if (!mode->parsed()) continue;
+        return run_one(options,
+                       [way = way](const RunOptions& run) { return run_plugin(run, way); });
+    }
     return 2;
 }

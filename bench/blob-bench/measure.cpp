@@ -162,6 +162,26 @@ double rate_per_thread(std::size_t threads, double seconds,
     return std::accumulate(rates.begin(), rates.end(), 0.0) / static_cast<double>(threads);
 }
 
+double calls_per_second(std::size_t threads, double seconds, const std::vector<int>& children,
+                        const std::function<double(std::size_t)>& work) {
+    std::vector<double> done(threads, 0);
+    for (std::size_t thread = 0; thread < threads; ++thread) work(thread);
+    const ForeignLoad others{children};
+    const auto start = SteadyClock::now();
+    {
+        std::vector<std::jthread> running;
+        for (std::size_t thread = 0; thread < threads; ++thread) {
+            running.emplace_back([&, thread] {
+                while (seconds_since(start) < seconds) done[thread] += work(thread);
+            });
+        }
+    }
+    const double wall_s = seconds_since(start);
+    const double left_s =
+        std::max(wall_s - others.cpu_s() / static_cast<double>(cores()), wall_s / 100);
+    return std::accumulate(done.begin(), done.end(), 0.0) / left_s;
+}
+
 Samples time_each(double seconds, std::size_t least, const std::function<void()>& work) {
     work();
     Samples samples;

@@ -96,6 +96,11 @@ class ForeignLoad {
 double rate_per_thread(std::size_t threads, double seconds,
                        const std::function<double(std::size_t thread)>& work);
 
+/// The same for work that waits for other processes: how much all `threads` together have done per
+/// second of the time that programs other than this one and its `children` left.
+double calls_per_second(std::size_t threads, double seconds, const std::vector<int>& children,
+                        const std::function<double(std::size_t thread)>& work);
+
 /// Calls `work` until `seconds` have passed and at least `least` times; the time of each.
 Samples time_each(double seconds, std::size_t least, const std::function<void()>& work);
 
