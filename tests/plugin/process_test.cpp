@@ -28,6 +28,7 @@
 #include "proto/plugin/vm_runtime.grpc.pb.h"
 #include "tests/plugin/plugin_host.hpp"
 #include "tests/plugin/raw_process.hpp"
+#include "tests/support/process.hpp"
 
 namespace blobvm::test {
 namespace {
@@ -152,6 +153,15 @@ class PlacedPlugin {
     void write_side_file(const std::string& text) const {
         std::ofstream{folder_ / "blobvm-protocol"} << text;
     }
+    /// Under a node that can be asked, a program of this name.
+    testing::Finished start_under(const std::string& name, std::uint32_t nodes_protocol) const {
+        std::ofstream{folder_ / "protocol"} << nodes_protocol;
+        const auto node = folder_ / name;
+        std::filesystem::copy_file(std::string{BLOBVM_BIN_DIR} + "/asked_node", node,
+                                   std::filesystem::copy_options::overwrite_existing);
+        return testing::run({node, program_});
+    }
+    void silence_node() const { std::ofstream{folder_ / "silent"}; }
     auto start(std::uint32_t nodes_protocol) const {
         return devnet::PluginProcess::start({.path = program_, .protocol_version = nodes_protocol});
     }
@@ -160,6 +170,37 @@ class PlacedPlugin {
     std::filesystem::path folder_;
     std::filesystem::path program_;
 };
+
+TEST(ProcessConformance, Item04NodesOwnProgramGivesTheNumber) {
+    const PlacedPlugin placed;
+    placed.write_side_file("43\n");
+    for (const std::uint32_t protocol : {42U, 43U, 44U, 45U}) {
+        const testing::Finished node = placed.start_under("avalanchego-v1.2.3", protocol);
+        EXPECT_EQ(node.code, 0) << node.err;
+    }
+}
+
+TEST(ProcessConformance, Item04NodeThatIsNotUnderstoodRefusesThePlugin) {
+    const PlacedPlugin placed;
+    const testing::Finished node = placed.start_under("avalanchego", 46);
+    EXPECT_EQ(node.code, 1);
+    EXPECT_THAT(node.err, ::testing::HasSubstr("the node implements version 46, the plugin 45"));
+    EXPECT_THAT(node.err, ::testing::HasSubstr("speaks 46, this plugin 42 to 45"));
+}
+
+TEST(ProcessConformance, Item04ProgramOfAnotherNameIsNotAsked) {
+    const testing::Finished node = PlacedPlugin{}.start_under("geth", 44);
+    EXPECT_EQ(node.code, 1);
+    EXPECT_THAT(node.err, ::testing::HasSubstr("the node implements version 44, the plugin 45"));
+}
+
+TEST(ProcessConformance, Item05SilentProgramIsGivenUpInTimeForTheHandshake) {
+    const PlacedPlugin placed;
+    placed.silence_node();
+    placed.write_side_file("44");
+    const testing::Finished node = placed.start_under("avalanchego", 44);
+    EXPECT_EQ(node.code, 0) << node.err;
+}
 
 // The node here is this test, a program of a name that the plugin does not ask.
 TEST(ProcessConformance, Item04SideFileGivesTheNumberWhereTheNodeIsNotAsked) {
@@ -175,24 +216,26 @@ TEST(ProcessConformance, Item04MismatchNamesBothNumbersAndWhatToDo) {
     const PlacedPlugin placed;
     const auto plain = placed.start(44);
     ASSERT_FALSE(plain);
-    EXPECT_THAT(plain.error().message(),
-                testing::AllOf(testing::HasSubstr("the node implements version 44, the plugin 45"),
-                               testing::HasSubstr("speaks protocols 42 to 45"),
-                               testing::HasSubstr("/blobvm-protocol")));
+    EXPECT_THAT(
+        plain.error().message(),
+        ::testing::AllOf(::testing::HasSubstr("the node implements version 44, the plugin 45"),
+                         ::testing::HasSubstr("speaks protocols 42 to 45"),
+                         ::testing::HasSubstr("/blobvm-protocol")));
 
     placed.write_side_file("44");
     const auto other_node = placed.start(45);
     ASSERT_FALSE(other_node);
-    EXPECT_THAT(other_node.error().message(),
-                testing::AllOf(testing::HasSubstr("the node implements version 45, the plugin 44"),
-                               testing::HasSubstr("correct that file, or remove it for 45")));
+    EXPECT_THAT(
+        other_node.error().message(),
+        ::testing::AllOf(::testing::HasSubstr("the node implements version 45, the plugin 44"),
+                         ::testing::HasSubstr("correct that file, or remove it for 45")));
 
     placed.write_side_file("fourty-four");
     const auto misspelt = placed.start(44);
     ASSERT_FALSE(misspelt);
     EXPECT_THAT(misspelt.error().message(),
-                testing::AllOf(testing::HasSubstr("holds \"fourty-four\""),
-                               testing::HasSubstr("allowed: one number from 42 to 45")));
+                ::testing::AllOf(::testing::HasSubstr("holds \"fourty-four\""),
+                                 ::testing::HasSubstr("allowed: one number from 42 to 45")));
     EXPECT_TRUE(placed.start(45)) << "a side file that is no help must not be in the way";
 }
 

@@ -21,13 +21,15 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-constexpr std::chrono::seconds kPatience{2};
+/// Of the 5 s from our start within which a node wants the handshake. A node that starts, on a busy
+/// machine, has been seen to need more than two for its answer.
+constexpr std::chrono::seconds kPatience{4};
 constexpr std::size_t kMaxAnswerBytes = 64 * 1024;
 
-/// What the child prints until it ends or `end`.
+/// What the child prints until it has told the protocol, or ends, or `end`.
 std::string read_until(int descriptor, Clock::time_point end) {
     std::string text;
-    while (text.size() < kMaxAnswerBytes) {
+    while (text.size() < kMaxAnswerBytes && !text.ends_with("}\n")) {
         const auto left =
             std::chrono::duration_cast<std::chrono::milliseconds>(end - Clock::now()).count();
         pollfd wanted{.fd = descriptor, .events = POLLIN, .revents = 0};
