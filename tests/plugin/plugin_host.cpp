@@ -144,6 +144,7 @@ Answer<::vm::InitializeResponse> PluginHost::try_initialize() {
     request.set_chain_data_dir(chain_data().string());
     request.set_genesis_bytes(options_.genesis);
     request.set_config_bytes(options_.config);
+    request.set_upgrade_bytes(options_.upgrade);
     request.set_db_server_addr(services_->address());
     request.set_server_addr(services_->address());
     return call(&::vm::VM::Stub::Initialize, request, std::chrono::seconds{120});

@@ -76,6 +76,7 @@ class PluginHost {
     struct Options {
         std::string genesis = {};  ///< empty: rich_genesis()
         std::string config = R"({"buildInterval":0})";
+        std::string upgrade = {};
         std::filesystem::path folder = {};  ///< empty: a fresh one that goes with the object
         std::uint64_t forget = 0;  ///< the last so many accepted blocks of the node's database
         std::uint8_t node = 1;
