@@ -17,6 +17,7 @@
 #include "bench/blob-bench/findings.hpp"
 #include "bench/blob-bench/parts.hpp"
 #include "bench/blob-bench/plugin_run.hpp"
+#include "bench/blob-bench/report.hpp"
 
 namespace {
 
@@ -50,6 +51,9 @@ struct Options {
     bool quick = false;
     std::vector<std::string> only;
     std::string commit = "unknown";
+    std::string findings;
+    std::string page;
+    std::vector<std::string> modules;
     std::string fill_folder;
     std::size_t fill_bytes = 0;
     std::string json;
@@ -262,6 +266,11 @@ int main(int argc, char** argv) {
     CLI::App* const echo = app.add_subcommand("echo", "")->group("");  // a child, too
     CLI::App* const suite = app.add_subcommand("suite", "Everything, as one table of targets");
     add_suite_options(*suite, options);
+    CLI::App* const report =
+        app.add_subcommand("report", "A page with plots, of what a suite has written");
+    report->add_option("FINDINGS", options.findings, "JSON of a suite")->required();
+    report->add_option("PAGE", options.page, "HTML to write")->required();
+    report->add_option("MODULES", options.modules, "JSON of Google Benchmark");
     CLI::App* const fill = app.add_subcommand("fill", "")->group("");  // a child of suite's
     fill->add_option("folder", options.fill_folder)->required();
     fill->add_option("bytes", options.fill_bytes)->required();
@@ -272,6 +281,7 @@ int main(int argc, char** argv) {
     }
     if (options.transfers) options.run.shape.value_bytes = 0;
     if (suite->parsed()) return run_suite(options);
+    if (report->parsed()) return write_report(options.findings, options.page, options.modules);
     if (echo->parsed()) return run_echo();
     if (fill->parsed()) return fill_chain(options.fill_folder, options.fill_bytes);
     if (options.quick) options.run.seconds = 2;
