@@ -38,10 +38,12 @@ endfunction()
 # Everything that ctest runs without starting our programs: what a sanitizer build needs at least.
 add_custom_target(unit_tests)
 
-# blobvm_test(NAME SOURCES files... LINK targets... [LABELS labels...] [TIMEOUT seconds])
+# blobvm_test(NAME SOURCES files... LINK targets... [LABELS labels...] [TIMEOUT seconds]
+#             [FIXTURE name])
 # One test binary; each of its tests is one of ctest's. Labels choose: unit, corpus, integration.
+# The fixture is what ctest runs once before them.
 function(blobvm_test name)
-  cmake_parse_arguments(arg "" "TIMEOUT" "SOURCES;LINK;LABELS" ${ARGN})
+  cmake_parse_arguments(arg "" "TIMEOUT;FIXTURE" "SOURCES;LINK;LABELS" ${ARGN})
   add_executable(${name} ${arg_SOURCES})
   target_include_directories(${name} PRIVATE ${PROJECT_SOURCE_DIR})
   target_compile_options(${name} PRIVATE ${BLOBVM_WARNINGS})
@@ -61,8 +63,12 @@ function(blobvm_test name)
   else()
     add_dependencies(unit_tests ${name})
   endif()
+  set(fixture)
+  if(arg_FIXTURE)
+    set(fixture FIXTURES_REQUIRED ${arg_FIXTURE})
+  endif()
   gtest_discover_tests(${name} DISCOVERY_MODE PRE_TEST
-                       PROPERTIES LABELS "${arg_LABELS}" TIMEOUT ${arg_TIMEOUT} ${lock})
+                       PROPERTIES LABELS "${arg_LABELS}" TIMEOUT ${arg_TIMEOUT} ${lock} ${fixture})
 endfunction()
 
 # blobvm_bench(NAME SOURCES files... LINK targets...)

@@ -98,7 +98,7 @@ TEST_F(InstallByHandTest, TellsWhatIsWrong) {
         command.insert(command.end(), wrong.begin(), wrong.end());
         const Finished refused = run(command);
         EXPECT_EQ(refused.code, 2);
-        EXPECT_THAT(refused.err, HasSubstr("install PLUGIN_DIR"));
+        EXPECT_THAT(refused.err, HasSubstr("install needs one folder"));
         EXPECT_THAT(refused.out, IsEmpty());
     }
 }

@@ -92,6 +92,14 @@ TEST(ExamplesTest, ChainConfigHasNoKeyThatIsNotRead) {
     }
 }
 
+TEST(ExamplesTest, NodeLooksForPluginsWhereThePackagePutsOurs) {
+    const json flags = json::parse(example("node.json"));
+    const std::string folder = flags.at("plugin-dir");
+    EXPECT_THAT(content(fs::path{BLOBVM_SOURCE_DIR} / "scripts/package.sh"),
+                ::testing::HasSubstr("\nPLUGIN_FOLDER=" + folder + "\n"));
+    EXPECT_EQ(flags.at("track-subnets"), "SUBNET_ID") << "VALIDATOR.md replaces this word";
+}
+
 TEST(ExamplesTest, EachExampleIsTold) {
     const std::string told = example("README.md");
     const std::string page = content(kBlobvm / "VALIDATOR.md");
