@@ -78,6 +78,13 @@ class Client {
         return std::optional<std::vector<TxStatus>>{};
     }
 
+    /// Which of the blobs are set, without their values; results[i] belongs to keys[i]. Empty if
+    /// the node has no such method, as the original.
+    virtual Result<std::optional<std::vector<bool>>> have_blobs(std::span<const BlobKey> keys) {
+        static_cast<void>(keys);
+        return std::optional<std::vector<bool>>{};
+    }
+
     virtual Result<chain::SuggestedFee> suggested_raw_fee() = 0;
 
     /// Hands over the standalone bytes of a signed transaction.

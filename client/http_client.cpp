@@ -93,7 +93,8 @@ class HttpClient final : public Client {
     }
 
     Result<std::vector<bool>> have_transactions(std::span<const TxId> ids) override {
-        BLOBVM_TRY(const auto replies, call_many<jsonrpc::HasTxReply>(jsonrpc::kHasTx, ids));
+        BLOBVM_TRY(const auto replies,
+                   (call_many<jsonrpc::HasTxReply, jsonrpc::TxIdArgs>(jsonrpc::kHasTx, ids)));
         std::vector<bool> accepted;
         accepted.reserve(replies.size());
         for (const jsonrpc::HasTxReply& reply : replies) accepted.push_back(reply.accepted);
@@ -103,21 +104,24 @@ class HttpClient final : public Client {
     Result<std::optional<std::vector<TxStatus>>> transaction_statuses(
         std::span<const TxId> ids) override {
         using Statuses = std::optional<std::vector<TxStatus>>;
-        if (ids.empty()) return Statuses{std::in_place};
-        if (no_statuses_) return Statuses{};
-        const auto replies = call_many<jsonrpc::TxStatusReply>(jsonrpc::kTxStatus, ids);
-        if (!replies) {
-            if (!replies.error().detail.starts_with("rpc: can't find method")) {
-                return fail(replies.error());
-            }
-            no_statuses_ = true;
-            return Statuses{};
-        }
+        BLOBVM_TRY(const auto replies, (call_ours<jsonrpc::TxStatusReply, jsonrpc::TxIdArgs>(
+                                           jsonrpc::kTxStatus, ids, no_statuses_)));
+        if (!replies) return Statuses{};
         Statuses statuses{std::in_place};
         for (const jsonrpc::TxStatusReply& reply : *replies) {
             statuses->push_back(to_status(reply));
         }
         return statuses;
+    }
+
+    Result<std::optional<std::vector<bool>>> have_blobs(std::span<const BlobKey> keys) override {
+        using Found = std::optional<std::vector<bool>>;
+        BLOBVM_TRY(const auto replies, (call_ours<jsonrpc::HasBlobReply, jsonrpc::ResolveArgs>(
+                                           jsonrpc::kHasBlob, keys, no_has_blob_)));
+        if (!replies) return Found{};
+        Found found{std::in_place};
+        for (const jsonrpc::HasBlobReply& reply : *replies) found->push_back(reply.exists);
+        return found;
     }
 
     Result<chain::SuggestedFee> suggested_raw_fee() override {
@@ -172,17 +176,35 @@ class HttpClient final : public Client {
         return reply;
     }
 
+    /// call_many of a method that the original has not: empty for a node without it, which is
+    /// remembered in `missing`.
+    template <class Reply, class Args, class Id>
+    Result<std::optional<std::vector<Reply>>> call_ours(std::string_view method,
+                                                        std::span<const Id> ids,
+                                                        std::atomic<bool>& missing) {
+        using Replies = std::optional<std::vector<Reply>>;
+        if (ids.empty()) return Replies{std::in_place};
+        if (missing) return Replies{};
+        auto replies = call_many<Reply, Args>(method, ids);
+        if (replies) return Replies{std::move(*replies)};
+        if (!replies.error().detail.starts_with("rpc: can't find method")) {
+            return fail(replies.error());
+        }
+        missing = true;
+        return Replies{};
+    }
+
     /// One batch for each kBatch ids; single calls to a node that has no batches.
-    template <class Reply>
-    Result<std::vector<Reply>> call_many(std::string_view method, std::span<const TxId> ids) {
+    template <class Reply, class Args, class Id>
+    Result<std::vector<Reply>> call_many(std::string_view method, std::span<const Id> ids) {
         std::vector<Reply> replies;
         replies.reserve(ids.size());
         while (!ids.empty()) {
             const std::size_t count = std::min(ids.size(), kBatch);
-            BLOBVM_TRY(const bool done, call_batch(method, ids.first(count), replies));
+            BLOBVM_TRY(const bool done, call_batch<Args>(method, ids.first(count), replies));
             if (!done) {
-                for (const TxId& id : ids.first(count)) {
-                    BLOBVM_TRY(Reply reply, call<Reply>(method, jsonrpc::TxIdArgs{id}));
+                for (const Id& id : ids.first(count)) {
+                    BLOBVM_TRY(Reply reply, call<Reply>(method, Args{id}));
                     replies.push_back(std::move(reply));
                 }
             }
@@ -192,15 +214,15 @@ class HttpClient final : public Client {
     }
 
     /// False if the node has no batches.
-    template <class Reply>
-    Result<bool> call_batch(std::string_view method, std::span<const TxId> ids,
+    template <class Args, class Id, class Reply>
+    Result<bool> call_batch(std::string_view method, std::span<const Id> ids,
                             std::vector<Reply>& replies) {
         if (no_batches_ || ids.size() == 1) return false;
         const std::uint64_t first_id = next_id_.fetch_add(ids.size());
         std::string body = "[";
         for (std::size_t i = 0; i < ids.size(); ++i) {
             if (i != 0) body += ',';
-            jsonrpc::append_request(body, method, first_id + i, jsonrpc::TxIdArgs{ids[i]});
+            jsonrpc::append_request(body, method, first_id + i, Args{ids[i]});
         }
         body += ']';
         BLOBVM_TRY(const std::string answer, transport_.post(std::move(body)));
@@ -233,6 +255,7 @@ class HttpClient final : public Client {
     std::atomic<std::uint64_t> next_id_{1};
     std::atomic<bool> no_batches_{false};
     std::atomic<bool> no_statuses_{false};
+    std::atomic<bool> no_has_blob_{false};
     Mutex mutex_;
     std::optional<chain::Genesis> genesis_ GUARDED_BY(mutex_);
 };

@@ -73,9 +73,9 @@ struct Uploaded {
 };
 
 /// Stores what `file` holds, to its end, and returns when all of it is in accepted blocks. Memory:
-/// `in_flight` + 2 chunks. The root comes last, so a root that is there means a whole file. An
+/// `in_flight` + 33 chunks. The root comes last, so a root that is there means a whole file. An
 /// upload that was cut off goes on where it stopped when it is started again, and one of a file
-/// that is there costs nothing.
+/// that is there costs nothing, and sends nothing to a node that knows hasBlob.
 Result<Uploaded> upload(Client& client, const chain::PrivateKey& key, Reader& file,
                         const UploadOptions& options = {});
 

@@ -21,6 +21,9 @@ using client::Receipt;
 constexpr std::size_t kMostKeysRemembered = 1'000'000;
 constexpr std::uint32_t kRootPollMs = 100;
 
+/// Chunks that are read before the chain is asked which of them it has.
+constexpr std::size_t kAskedAtOnce = 32;
+
 UploadStep::Kind kind_of(Progress progress) {
     switch (progress) {
         case Progress::kSigned:
@@ -69,10 +72,12 @@ class Upload {
         }
         while (!chunk.empty()) {
             const bool last = chunk.size() < chunk_bytes;
-            BLOBVM_TRY(add_chunk(std::move(chunk)));
+            ahead_.emplace_back(retag<BlobKey>(keccak256(chunk)), std::move(chunk));
+            if (ahead_.size() == kAskedAtOnce) BLOBVM_TRY(add_chunks());
             if (last) break;
             BLOBVM_TRY(chunk, read_full(file, chunk_bytes));
         }
+        BLOBVM_TRY(add_chunks());
         BLOBVM_TRY(std::string root, close_levels());
         return finish(std::move(root));
     }
@@ -87,24 +92,42 @@ class Upload {
                 .timer = options_.timer};
     }
 
-    Result<void> add_chunk(Bytes chunk) {
-        const BlobKey key = retag<BlobKey>(keccak256(chunk));
+    /// Adds what was read ahead; what the chain has already is not sent.
+    Result<void> add_chunks() {
+        std::vector<BlobKey> keys;
+        for (const auto& [key, chunk] : ahead_) keys.push_back(key);
+        BLOBVM_TRY(const auto known, client_.have_blobs(keys));
+        for (std::size_t i = 0; i < ahead_.size(); ++i) {
+            BLOBVM_TRY(add_chunk(std::move(ahead_[i].second), keys[i], known && (*known)[i]));
+        }
+        ahead_.clear();
+        return {};
+    }
+
+    Result<void> add_chunk(Bytes chunk, const BlobKey& key, bool known) {
         result_.size_bytes += chunk.size();
         ++result_.chunks;
+        Receipt receipt;
+        receipt.key = key;
+        receipt.size_bytes = chunk.size();
         if (seen_.contains(key)) {
             stored_bytes_ += chunk.size();
-            Receipt receipt;
-            receipt.key = key;
-            receipt.size_bytes = chunk.size();
             tell(UploadStep::Kind::kRepeated, Role::kChunk, receipt);
+        } else if (known) {
+            remember(key);
+            note(Progress::kKnownBlob, receipt);
         } else {
             BLOBVM_TRY(store(std::move(chunk), key, Role::kChunk));
         }
         return add_key(0, key);
     }
 
-    Result<void> store(Bytes value, const BlobKey& key, Role role) {
+    void remember(const BlobKey& key) {
         if (seen_.size() < kMostKeysRemembered) seen_.insert(key);
+    }
+
+    Result<void> store(Bytes value, const BlobKey& key, Role role) {
+        remember(key);
         roles_.emplace(key, role);
         return issuer_->set(std::move(value), key);
     }
@@ -200,6 +223,7 @@ class Upload {
     const UploadOptions& options_;
     std::unique_ptr<Issuer> issuer_;
     std::uint64_t max_value_bytes_ = 0;
+    std::vector<std::pair<BlobKey, Bytes>> ahead_;  ///< chunks that were read, not added yet
     std::unordered_set<BlobKey, IdHash> seen_;
     std::unordered_map<BlobKey, Role, IdHash> roles_;  ///< of what is in flight
     std::vector<std::vector<BlobKey>> levels_;         ///< the node being filled, for each level

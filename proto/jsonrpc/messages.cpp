@@ -227,6 +227,13 @@ Result<ResolveReply> ResolveReply::read(const Value& value) {
     return reply;
 }
 
+void HasBlobReply::append_json(std::string& out) const { ObjectWriter{out}.flag("exists", exists); }
+
+Result<HasBlobReply> HasBlobReply::read(const Value& value) {
+    return read_single(value, "HasBlobReply", "exists", "HasBlobReply.exists",
+                       &HasBlobReply::exists);
+}
+
 void TxIdArgs::append_json(std::string& out) const { ObjectWriter{out}.id("txId", tx_id); }
 
 Result<TxIdArgs> TxIdArgs::read(const Value& value) {

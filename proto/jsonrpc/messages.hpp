@@ -14,7 +14,7 @@
 #include "chain/transaction.hpp"
 #include "proto/jsonrpc/json.hpp"
 
-/// The methods (spec/blobvm.md 7.4, and txStatus, which is ours): one source for server and
+/// The methods (spec/blobvm.md 7.4; txStatus and hasBlob are ours): one source for server and
 /// client. Each struct writes itself (append_json: members and their order are Go's) and is read
 /// from an object as Go would fill it (read: kJsonInvalid; unknown members are ignored, missing
 /// ones keep their default).
@@ -34,6 +34,7 @@ inline constexpr std::string_view kIssueRawTx = "blobvm.issueRawTx";
 inline constexpr std::string_view kIssueTx = "blobvm.issueTx";
 inline constexpr std::string_view kRecentActivity = "blobvm.recentActivity";
 inline constexpr std::string_view kTxStatus = "blobvm.txStatus";
+inline constexpr std::string_view kHasBlob = "blobvm.hasBlob";
 
 /// Most requests in one JSON-RPC batch (our extension, see README.md).
 inline constexpr std::size_t kMaxBatch = 1024;
@@ -89,6 +90,7 @@ struct BalanceReply {
     static Result<BalanceReply> read(const json::Value& value);
 };
 
+/// Of resolve and hasBlob.
 struct ResolveArgs {
     BlobKey key;
 
@@ -104,6 +106,13 @@ struct ResolveReply {
     /// Encodes the value in place: one buffer, however large the blob.
     void append_json(std::string& out) const;
     static Result<ResolveReply> read(const json::Value& value);
+};
+
+struct HasBlobReply {
+    bool exists = false;
+
+    void append_json(std::string& out) const;
+    static Result<HasBlobReply> read(const json::Value& value);
 };
 
 /// Of hasTx and txStatus.

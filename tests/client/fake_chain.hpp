@@ -28,6 +28,7 @@ struct FakeChainOptions {
     std::size_t mempool_size = 1'000;
     std::uint64_t balance = 1'000'000;  ///< of account(1)
     bool knows_status = true;
+    bool knows_blobs = true;
     std::uint32_t forget_every = 0;     ///< every n-th transaction it took is lost
     std::uint32_t no_answer_every = 0;  ///< every n-th is taken, but the answer is lost
     std::uint64_t price = 1;
@@ -162,6 +163,14 @@ class FakeChain final : public client::Client, public client::Timer {
                                                       : Kind::kUnknown,
                               {}});
         }
+        return std::optional{std::move(result)};
+    }
+    Result<std::optional<std::vector<bool>>> have_blobs(std::span<const BlobKey> keys) override {
+        advance(options_.call_ms);
+        const Lock lock{mutex_};
+        if (!options_.knows_blobs) return std::optional<std::vector<bool>>{};
+        std::vector<bool> result;
+        for (const BlobKey& key : keys) result.push_back(blobs_.contains(key));
         return std::optional{std::move(result)};
     }
     Result<chain::SuggestedFee> suggested_raw_fee() override {

@@ -64,6 +64,7 @@ TEST(MessagesTest, WhatOneSideWritesTheOtherReads) {
                                    chain::BlobMeta{5, filled<TxId>(7), 1660460315}},
                       R"({"exists":true,"value":"aGVsbG8=","valueMeta":{"size":5,"txId":")" + kId +
                           R"(","created":1660460315}})");
+    expect_round_trip(HasBlobReply{true}, R"({"exists":true})");
     expect_round_trip(TxIdArgs{filled<TxId>(7)}, R"({"txId":")" + kId + "\"}");
     expect_round_trip(HasTxReply{true}, R"({"accepted":true})");
     expect_round_trip(TxStatusReply{"refused", "invalid \"price\""},

@@ -270,6 +270,29 @@ TEST(UploadTest, GoesOnWhereItWasCutOff) {
     EXPECT_TRUE(*fetch(chain, stored->root) == content(9'000));
 }
 
+TEST(UploadTest, WhatTheChainHasIsNotSentAgain) {
+    FakeChain chain;
+    const auto first = store(chain, content(20'000));
+    ASSERT_TRUE(first);
+    const std::size_t issued = chain.issue_calls();
+    const auto second = store(chain, content(20'000));
+    ASSERT_TRUE(second);
+    EXPECT_EQ(second->new_blobs, 0U);
+    EXPECT_EQ(second->known_blobs, first->new_blobs);
+    EXPECT_EQ(chain.issue_calls() - issued, first->new_blobs - first->chunks)
+        << "nodes and the root";
+}
+
+TEST(UploadTest, ANodeThatCannotTellIsSentEverythingAndPaidNothing) {
+    FakeChain chain{{.knows_blobs = false}};
+    const auto first = store(chain, content(20'000));
+    ASSERT_TRUE(first);
+    const auto second = store(chain, content(20'000));
+    ASSERT_TRUE(second);
+    EXPECT_EQ(second->known_blobs, first->new_blobs);
+    EXPECT_EQ(second->cost.value, 0U);
+}
+
 TEST(UploadTest, StartedAgainAtOncePaysForNothingTwice) {
     FakeChain chain;
     ASSERT_FALSE(store(chain, content(9'000), {.cancelled = [&] { return chain.blobs() >= 10; }}));

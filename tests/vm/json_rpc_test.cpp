@@ -207,6 +207,23 @@ TEST(JsonRpcTest, WithoutActivityCacheThereIsNull) {
     EXPECT_EQ(chain.call("recentActivity", "null"), ok(R"({"activity":null})"));
 }
 
+TEST(JsonRpcTest, HasBlobTellsWhatResolveWouldFind) {
+    RpcChain chain;
+    const auto set = test::set_tx("there", {.block_id = chain.node->vm().snapshot()->tip().id,
+                                            .magic = chain.node->vm().genesis().magic,
+                                            .price = chain.node->vm().suggested_fee().price});
+    ASSERT_EQ(chain.call("issueRawTx", raw_params(set)), ok(id_json(set->id)));
+    const auto has = [&chain](std::string_view value) {
+        return chain.call("hasBlob",
+                          R"({"key":")" + to_hex_0x(keccak256(as_bytes(value)).view()) + R"("})");
+    };
+    EXPECT_EQ(has("there"), ok(R"({"exists":false})")) << "not accepted yet";
+    chain.clock.advance(std::chrono::seconds{1});
+    chain.accept_next();
+    EXPECT_EQ(has("there"), ok(R"({"exists":true})"));
+    EXPECT_EQ(has("elsewhere"), ok(R"({"exists":false})"));
+}
+
 TEST(JsonRpcTest, TxStatusFollowsATransaction) {
     RpcChain chain;
     const auto tx = transfer(chain, 1);

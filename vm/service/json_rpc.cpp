@@ -144,7 +144,7 @@ struct Method {
     std::string_view name;
     Call call;
 };
-constexpr std::array<Method, 12> kMethods{{
+constexpr std::array<Method, 13> kMethods{{
     {jsonrpc::kPing, Bound<&ping>::call},
     {jsonrpc::kNetwork, Bound<&network>::call},
     {jsonrpc::kLastAccepted, Bound<&last_accepted>::call},
@@ -152,6 +152,7 @@ constexpr std::array<Method, 12> kMethods{{
     {jsonrpc::kResolve, Bound<&resolve>::call},
     {jsonrpc::kHasTx, Bound<&has_tx>::call},
     {jsonrpc::kTxStatus, Bound<&tx_status>::call},
+    {jsonrpc::kHasBlob, Bound<&has_blob>::call},
     {jsonrpc::kSuggestedRawFee, Bound<&suggested_raw_fee>::call},
     {jsonrpc::kSuggestedFee, Bound<&suggested_fee>::call},
     {jsonrpc::kIssueRawTx, Bound<&issue_raw_tx>::call},

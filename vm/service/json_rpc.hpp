@@ -23,7 +23,7 @@ struct HttpResponse {
     std::string body;
 };
 
-/// The twelve methods of spec/blobvm.md 7, byte for byte, blobvm.txStatus, and JSON-RPC batches
+/// The twelve methods of spec/blobvm.md 7, byte for byte, those of our own, and JSON-RPC batches
 /// (proto/jsonrpc/README.md). Safe from any thread; reads come from a snapshot of one height, never
 /// under the consensus lock. The node must outlive it.
 class JsonRpc {

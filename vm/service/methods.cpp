@@ -75,6 +75,11 @@ Result<jsonrpc::ResolveReply> resolve(Node& node, const jsonrpc::ResolveArgs& ar
     return jsonrpc::ResolveReply{.exists = true, .value = std::move(*value), .meta = meta};
 }
 
+Result<jsonrpc::HasBlobReply> has_blob(Node& node, const jsonrpc::ResolveArgs& args) {
+    BLOBVM_TRY(const auto meta, node.vm().snapshot()->blob_meta(args.key));
+    return jsonrpc::HasBlobReply{.exists = meta.has_value()};
+}
+
 Result<jsonrpc::HasTxReply> has_tx(Node& node, const jsonrpc::TxIdArgs& args) {
     BLOBVM_TRY(const bool accepted, node.vm().snapshot()->has_transaction(args.tx_id));
     return jsonrpc::HasTxReply{.accepted = accepted};

@@ -12,6 +12,7 @@ Result<jsonrpc::LastAcceptedReply> last_accepted(Node& node, const jsonrpc::NoAr
 Result<jsonrpc::BalanceReply> balance(Node& node, const jsonrpc::BalanceArgs& args);
 Result<jsonrpc::ResolveReply> resolve(Node& node, const jsonrpc::ResolveArgs& args);
 Result<jsonrpc::HasTxReply> has_tx(Node& node, const jsonrpc::TxIdArgs& args);
+Result<jsonrpc::HasBlobReply> has_blob(Node& node, const jsonrpc::ResolveArgs& args);
 Result<jsonrpc::TxStatusReply> tx_status(Node& node, const jsonrpc::TxIdArgs& args);
 Result<jsonrpc::SuggestedRawFeeReply> suggested_raw_fee(Node& node, const jsonrpc::NoArgs& args);
 Result<jsonrpc::SuggestedFeeReply> suggested_fee(Node& node, const jsonrpc::SuggestedFeeArgs& args);
