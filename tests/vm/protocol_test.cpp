@@ -31,8 +31,8 @@ class ProtocolTest : public testing::Test {
 };
 
 TEST_F(ProtocolTest, SideFileLiesAboveThePluginFolder) {
-    EXPECT_EQ(side_file_of("/home/node/.avalanchego/plugins/id"),
-              "/home/node/.avalanchego/blobvm-protocol");
+    EXPECT_EQ(side_file_of("/var/lib/avalanchego/plugins/id"),
+              "/var/lib/avalanchego/blobvm-protocol");
     EXPECT_EQ(side_file_of("/blobvm"), "/blobvm-protocol");
     EXPECT_EQ(side_file_of(""), "/blobvm-protocol");
 }
