@@ -57,6 +57,12 @@ TEST_F(EventsConformance, Item50CancelledWaitEndsAndTheEventIsNotLost) {
     EXPECT_EQ(next.get().reply.message(), ::vm::MESSAGE_BUILD_BLOCK);
 }
 
+#if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
+constexpr bool kSanitized = true;
+#else
+constexpr bool kSanitized = false;
+#endif
+
 /// A number of /proc/PID/status.
 long status_of(pid_t pid, const std::string& name) {
     std::ifstream file{"/proc/" + std::to_string(pid) + "/status"};
@@ -85,8 +91,12 @@ TEST_F(EventsConformance, Item51ThousandsOfCancelledWaitsLeaveNothing) {
     EXPECT_TRUE(
         becomes_true(allowed(1s), [&] { return status_of(plugin, "Threads") <= threads + 4; }))
         << status_of(plugin, "Threads") << " threads, before " << threads;
-    // Allocators keep some MiB; a call that stays takes several KiB.
-    EXPECT_LE(status_of(plugin, "VmRSS"), memory_kib + 16 * 1024);
+    if (kSanitized) {
+        GTEST_LOG_(INFO) << "memory is not compared: the sanitizer keeps its own for each thread";
+    } else {
+        // Allocators keep some MiB; a call that stays takes several KiB.
+        EXPECT_LE(status_of(plugin, "VmRSS"), memory_kib + 16 * 1024);
+    }
 
     Event event{host_};
     host_.issue(model_.next()->transactions[0]);
@@ -216,7 +226,7 @@ class Crowd {
     void call(const Call& once) {
         while (!stop_) {
             grpc::ClientContext context;
-            context.set_deadline(std::chrono::system_clock::now() + 60s);
+            context.set_deadline(std::chrono::system_clock::now() + allowed(6s));
             const grpc::Status status = once(&context);
             EXPECT_NE(status.error_code(), grpc::StatusCode::DEADLINE_EXCEEDED);
             ++calls_;

@@ -298,7 +298,7 @@ std::string PluginHost::rpc(std::string_view method, std::string_view params) {
     const auto request = rpc_request(fmt::format(
         R"({{"jsonrpc":"2.0","id":1,"method":"blobvm.{}","params":{}}})", method, params));
     grpc::ClientContext context;
-    context.set_deadline(std::chrono::system_clock::now() + std::chrono::seconds{60});
+    context.set_deadline(std::chrono::system_clock::now() + allowed(std::chrono::seconds{6}));
     ::http::HandleSimpleHTTPResponse response;
     const grpc::Status status = http().HandleSimple(&context, request, &response);
     EXPECT_TRUE(status.ok()) << status.error_message();

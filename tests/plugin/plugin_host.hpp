@@ -103,7 +103,7 @@ class PluginHost {
     Answer<Reply> call(grpc::Status (::vm::VM::Stub::*method)(grpc::ClientContext*, const Request&,
                                                               Reply*),
                        const std::type_identity_t<Request>& request = {},
-                       std::chrono::seconds limit = std::chrono::seconds{60}) {
+                       std::chrono::milliseconds limit = allowed(std::chrono::seconds{6})) {
         grpc::ClientContext context;
         context.set_deadline(std::chrono::system_clock::now() + limit);
         Answer<Reply> answer;

@@ -38,7 +38,7 @@ class ServicesConformance : public ::testing::Test {
 
     ::http::HandleSimpleHTTPResponse simple(const ::http::HandleSimpleHTTPRequest& request) {
         grpc::ClientContext context;
-        context.set_deadline(std::chrono::system_clock::now() + 60s);
+        context.set_deadline(std::chrono::system_clock::now() + allowed(6s));
         ::http::HandleSimpleHTTPResponse response;
         const grpc::Status status = host_.http().HandleSimple(&context, request, &response);
         EXPECT_TRUE(status.ok()) << status.error_message();
