@@ -3,6 +3,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <chrono>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
@@ -50,7 +51,9 @@ TEST(PluginIdentityTest, ProtocolIsReadFromTheNodesOwnWords) {
     EXPECT_EQ(read_protocol(""), std::nullopt);
 }
 
-TEST(PluginIdentityTest, OtherParentsAreNotAsked) { EXPECT_EQ(protocol_of_parent(), std::nullopt); }
+TEST(PluginIdentityTest, OtherParentsAreNotAsked) {
+    EXPECT_EQ(protocol_of_parent(std::chrono::steady_clock::time_point::max()), std::nullopt);
+}
 
 // --- HTTP headers ---
 

@@ -21,9 +21,6 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-/// Of the 5 s from our start within which a node wants the handshake. A node that starts, on a busy
-/// machine, has been seen to need more than two for its answer.
-constexpr std::chrono::seconds kPatience{4};
 constexpr std::size_t kMaxAnswerBytes = 64 * 1024;
 
 /// What the child prints until it has told the protocol, or ends, or `end`.
@@ -44,7 +41,7 @@ std::string read_until(int descriptor, Clock::time_point end) {
 
 /// The output of `program --version-json`; empty on any trouble. The child inherits nothing but the
 /// pipe: least of all our stdout and stderr, whose end tells the node that we are gone.
-std::string ask_version(const std::string& program) {
+std::string ask_version(const std::string& program, Clock::time_point end) {
     std::array<int, 2> pipe{};
     if (::pipe2(pipe.data(), O_CLOEXEC) != 0) return {};
     posix_spawn_file_actions_t actions;
@@ -63,7 +60,7 @@ std::string ask_version(const std::string& program) {
     ::close(pipe[1]);
     std::string answer;
     if (error == 0) {
-        answer = read_until(pipe[0], Clock::now() + kPatience);
+        answer = read_until(pipe[0], end);
         ::kill(child, SIGKILL);  // if it has not ended by itself
         ::waitpid(child, nullptr, 0);
     }
@@ -73,12 +70,12 @@ std::string ask_version(const std::string& program) {
 
 }  // namespace
 
-std::optional<std::uint32_t> protocol_of_parent() {
+std::optional<std::uint32_t> protocol_of_parent(Clock::time_point end) {
     const std::string program = fmt::format("/proc/{}/exe", getppid());
     std::error_code error;
     const std::filesystem::path file = std::filesystem::read_symlink(program, error);
     if (error || !file.filename().string().starts_with("avalanchego")) return std::nullopt;
-    return read_protocol(ask_version(program));
+    return read_protocol(ask_version(program, end));
 }
 
 std::optional<std::uint32_t> read_protocol(std::string_view version_json) {

@@ -32,6 +32,9 @@ namespace blobvm::vm::plugin {
 namespace {
 
 constexpr std::chrono::seconds kHandshakeDeadline{5};
+/// How much of it the node may take to tell its protocol. One that starts, on a busy machine, has
+/// been seen to need more than two.
+constexpr std::chrono::seconds kQuestionDeadline{4};
 constexpr std::chrono::milliseconds kParentPoll{500};
 constexpr std::chrono::seconds kServerStopGrace{1};
 constexpr unsigned kStopLimit_s = 10;  ///< then the process ends without order
@@ -110,6 +113,7 @@ class Plugin {
 
 /// Tells the node where we listen; false, with the reason on stderr, if it does not take us.
 bool shake_hands(const std::string& runtime_address, const std::string& own_address,
+                 std::chrono::steady_clock::time_point question_deadline,
                  std::chrono::system_clock::time_point deadline) {
     const auto channel = connect(runtime_address);
     if (!channel) {
@@ -117,7 +121,7 @@ bool shake_hands(const std::string& runtime_address, const std::string& own_addr
                                                         runtime_address, channel.error().detail));
         return false;
     }
-    const StatedProtocol protocol = protocol_to_state();
+    const StatedProtocol protocol = protocol_to_state(question_deadline);
     if (!protocol.warning.empty()) log::warn("protocol number", protocol.warning);
     log::info("protocol number", fmt::format("{}, {}", protocol.number, protocol.because));
     ::vm::runtime::InitializeRequest request;
@@ -144,6 +148,7 @@ bool shake_hands(const std::string& runtime_address, const std::string& own_addr
 }  // namespace
 
 int run(const std::string& runtime_address) {
+    const auto question_deadline = std::chrono::steady_clock::now() + kQuestionDeadline;
     const auto handshake_deadline = std::chrono::system_clock::now() + kHandshakeDeadline;
     const pid_t parent = getppid();
     take_signals();
@@ -156,7 +161,7 @@ int run(const std::string& runtime_address) {
         log::flush();
         return 1;
     }
-    if (!shake_hands(runtime_address, plugin.address(), handshake_deadline)) {
+    if (!shake_hands(runtime_address, plugin.address(), question_deadline, handshake_deadline)) {
         plugin.stop();
         log::flush();
         return 1;

@@ -103,10 +103,10 @@ StatedProtocol choose_protocol(std::optional<std::uint32_t> parents, const fs::p
             .warning = written ? std::string{} : written.error().detail};
 }
 
-StatedProtocol protocol_to_state() {
+StatedProtocol protocol_to_state(std::chrono::steady_clock::time_point end) {
     std::error_code error;
     const fs::path program = fs::read_symlink("/proc/self/exe", error);
-    return choose_protocol(protocol_of_parent(), side_file_of(program));
+    return choose_protocol(protocol_of_parent(end), side_file_of(program));
 }
 
 }  // namespace blobvm::vm::plugin

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <filesystem>
 #include <optional>
@@ -35,7 +36,7 @@ struct StatedProtocol {
 StatedProtocol choose_protocol(std::optional<std::uint32_t> parents,
                                const std::filesystem::path& side_file);
 
-/// Asks the node that has started us, and looks for the side file beside the running program.
-StatedProtocol protocol_to_state();
+/// Asks the node that has started us, until `end`, and looks for the running program's side file.
+StatedProtocol protocol_to_state(std::chrono::steady_clock::time_point end);
 
 }  // namespace blobvm::vm::plugin
