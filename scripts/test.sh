@@ -83,12 +83,9 @@ chosen=(${labels:+-L "$labels"})
 $longest && chosen+=(-LE node) || chosen+=(-LE long) # each of the longest includes a shorter one
 (($#)) && chosen=("$@")
 
-export ASAN_OPTIONS=${ASAN_OPTIONS:-detect_stack_use_after_return=1:strict_init_order=1}
-export UBSAN_OPTIONS=${UBSAN_OPTIONS:-print_stacktrace=1:halt_on_error=1}
 case $variant in
     asan | tsan) export BLOBVM_TEST_SLACK=${BLOBVM_TEST_SLACK:-60} ;;
 esac
-export TSAN_OPTIONS=${TSAN_OPTIONS:-suppressions=$ROOT/scripts/tsan.supp:ignore_noninstrumented_modules=1:halt_on_error=1:second_deadlock_stack=1}
 
 SECONDS=0
 need_packages "${sections[@]}"
