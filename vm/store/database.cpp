@@ -6,6 +6,7 @@
 #include <rocksdb/filter_policy.h>
 #include <rocksdb/listener.h>
 #include <rocksdb/options.h>
+#include <rocksdb/slice_transform.h>
 #include <rocksdb/table.h>
 #include <unistd.h>
 
@@ -24,6 +25,7 @@ constexpr std::uint64_t kMiB = 1024 * 1024;
 constexpr std::uint64_t kStateBufferBytes = 16 * kMiB;
 constexpr std::uint64_t kBodiesBufferBytes = 32 * kMiB;
 constexpr std::uint64_t kMinBlobBytes = 4 * 1024;
+constexpr std::size_t kPrefixBytes = 2;  ///< of a key: its kind
 constexpr const char* kBodiesName = "bodies";
 
 rocksdb::Slice slice(std::string_view bytes) { return {bytes.data(), bytes.size()}; }
@@ -96,6 +98,12 @@ rocksdb::ColumnFamilyOptions family_options(Family family,
     options.check_flush_compaction_key_order = true;
     options.memtable_protection_bytes_per_key = 8;
     options.write_buffer_size = kStateBufferBytes;
+    // Most look-ups ask for what is not there (is this key taken?): not one step in the list then.
+    options.memtable_whole_key_filtering = true;
+    options.memtable_prefix_bloom_size_ratio = 0.1;
+    // A block's records of one kind come in order: each begins where the one before went in.
+    options.memtable_insert_with_hint_prefix_extractor.reset(
+        rocksdb::NewFixedPrefixTransform(kPrefixBytes));
     options.max_write_buffer_number = 2;
     if (family == Family::kBodies) {
         // Read values are cached by us, checked: a cache of RocksDB's would hold them twice. Only

@@ -31,6 +31,20 @@ constexpr std::chrono::milliseconds kLockPause{50};
 
 std::string database_folder(const std::string& directory) { return directory + "/db"; }
 
+/// What `place` makes of each of `all`, a key and a pointer: the pointers in the order of the keys.
+template <class List, class Place>
+auto sorted_by(const List& all, const Place& place) {
+    std::vector<decltype(place(all.front()))> places;
+    places.reserve(all.size());
+    for (const auto& each : all) places.push_back(place(each));
+    std::sort(places.begin(), places.end(),
+              [](const auto& a, const auto& b) { return a.first < b.first; });
+    std::vector<decltype(place(all.front()).second)> sorted;
+    sorted.reserve(all.size());
+    for (const auto& [key, pointer] : places) sorted.push_back(pointer);
+    return sorted;
+}
+
 Failure damaged(std::string detail) { return fail(ErrorCode::kCorruption, std::move(detail)); }
 
 // Reads that a snapshot and the store itself share: `at` is null for what was written last.
@@ -376,19 +390,24 @@ Result<void> RocksStore::commit(const chain::Block& block, const chain::BlockSum
 
     batch_.Clear();
     put_block(block, summary.units);
-    for (const chain::TransactionPtr& tx : block.transactions) {
+    // In the order of their keys, which is the quickest for the database.
+    for (const chain::Transaction* tx : sorted_by(block.transactions, [](const auto& each) {
+             return std::pair{each->id, each.get()};
+         })) {
         put(Family::kState, detail::transaction_key(tx->id), "");
         const chain::SetFields* const set = tx->fields().set();
         if (set != nullptr && !set->value.empty()) {
             put(Family::kBodies, detail::value_key(tx->id), as_chars(set->value));
         }
     }
-    for (const auto& [key, meta] : changes.blobs) {
-        const Bytes record = chain::encode_blob_meta(meta);
-        put(Family::kState, detail::blob_key(key), as_chars(record));
+    const auto with_key = [](const auto& each) { return std::pair{each.first, &each}; };
+    for (const auto* blob : sorted_by(changes.blobs, with_key)) {
+        const Bytes record = chain::encode_blob_meta(blob->second);
+        put(Family::kState, detail::blob_key(blob->first), as_chars(record));
     }
-    for (const auto& [address, balance] : changes.balances) {
-        put(Family::kState, detail::balance_key(address), detail::encode_balance(balance));
+    for (const auto* account : sorted_by(changes.balances, with_key)) {
+        put(Family::kState, detail::balance_key(account->first),
+            detail::encode_balance(account->second));
     }
     put(Family::kState, detail::undo_key(height), detail::encode_undo(undo));
     // Usually one; more where the depth has been lowered.
