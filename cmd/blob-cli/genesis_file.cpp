@@ -69,7 +69,7 @@ Result<void> write_whole_file(const std::string& path, std::string_view text) {
         return fail(ErrorCode::kIo, what + ": " + std::strerror(why));
     };
     ::unlink(temporary.c_str());
-    const int file = ::open(temporary.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    const int file = ::open(temporary.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
     if (file < 0) return fail(ErrorCode::kIo, path + ": " + std::strerror(errno));
     std::size_t written = 0;
     while (written < text.size()) {
