@@ -46,6 +46,7 @@ bool BuildLoop::cancel(WaiterId waiter) {
 
 void BuildLoop::wake() {
     const Lock lock{mutex_};
+    if (state_ != State::kDontBuild && waiters_.empty()) return;  // known, and nobody asks
     if (std::exchange(dirty_, true)) return;  // the thread has been called already
     woken_.notify_all();
 }

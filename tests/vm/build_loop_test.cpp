@@ -109,6 +109,28 @@ class BuildLoopTest : public ::testing::Test {
     BuildLoop loop_;  // last: its thread uses what is above
 };
 
+TEST_F(BuildLoopTest, NewsOfKnownWorkIsKeptForTheNextWhoWaits) {
+    set_work(true);
+    answers_in(BuildLoop::State::kMayBuild);
+    const std::size_t before = asked();
+    for (int transaction = 0; transaction < 1'000; ++transaction) loop_.wake();
+    EXPECT_EQ(asked(), before) << "nobody waits";
+
+    wait();
+    EXPECT_EQ(answers(1), std::vector{true});
+    EXPECT_EQ(asked(), before + 1) << "asked for the one who waits, not for the thousand";
+}
+
+TEST_F(BuildLoopTest, KnownWorkThatHasGoneIsNotToldToTheNextWhoWaits) {
+    set_work(true);
+    answers_in(BuildLoop::State::kMayBuild);
+    set_work(false);
+
+    const auto waiter = wait();
+    EXPECT_TRUE(answers_in(BuildLoop::State::kDontBuild).empty());
+    EXPECT_TRUE(loop_.cancel(waiter));
+}
+
 TEST_F(BuildLoopTest, NothingToBuildMeansNoAnswer) {
     wait();
 
