@@ -541,9 +541,10 @@ Result<void> VirtualMachine::Impl::admit(const chain::TransactionPtr& tx) {
     if (!preferred.block) return fail(ErrorCode::kNotReady, "the preferred block is not known");
     const std::int64_t now_s = parts.clock.now_s();
     const chain::Window window = history.window(preferred.id, now_s);
-    chain::Overlay scratch{preferred.state};
-    BLOBVM_TRY(chain::execute(*tx, {parts.genesis, window, now_s}, scratch));
     BLOBVM_TRY(const Amount balance, preferred.state.balance(tx->sender));
+    chain::Overlay scratch{preferred.state};
+    scratch.set_balance(tx->sender, balance);  // as it is: so that it is read once
+    BLOBVM_TRY(chain::execute(*tx, {parts.genesis, window, now_s}, scratch));
     const std::optional<Amount> cost = most_cost(*tx, units);
     if (!cost) return fail(ErrorCode::kFeeOverflow);
     return mempool.add(
