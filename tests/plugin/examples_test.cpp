@@ -73,6 +73,7 @@ TEST(ExamplesTest, ChainConfigHasTheDefaultsButForTheBuildInterval) {
     vm::Config expected;
     expected.build_interval = std::chrono::milliseconds{100};
     EXPECT_EQ(config->build_interval, expected.build_interval);
+    expected.gossip_interval = std::chrono::milliseconds{100};
     EXPECT_EQ(config->gossip_interval, expected.gossip_interval);
     EXPECT_EQ(config->regossip_interval, expected.regossip_interval);
     EXPECT_EQ(config->mempool_size, expected.mempool_size);

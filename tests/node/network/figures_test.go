@@ -42,11 +42,25 @@ func TestFiguresOfFiveNodes(t *testing.T) {
 	if testing.Short() {
 		t.Skip("-short: five nodes take minutes")
 	}
-	const unthrottled = "--throttler-inbound-bandwidth-refill-rate=1073741824"
-	for name, flags := range map[string][]string{"as shipped": nil, "unthrottled": {unthrottled}} {
-		t.Run(name, func(t *testing.T) {
+	example, err := os.ReadFile("../../../cmd/blobvm/examples/chain-config.json")
+	require.NoError(t, err)
+	widened := []string{
+		"--throttler-inbound-bandwidth-refill-rate=16777216",
+		"--throttler-inbound-bandwidth-max-burst-size=16777216",
+	}
+	setUps := []struct {
+		name   string
+		flags  []string
+		config []byte
+	}{
+		{"node and chain with their defaults", nil, nil},
+		{"bandwidth widened", widened, nil},
+		{"bandwidth widened, the example's chain config", widened, example},
+	}
+	for _, setUp := range setUps {
+		t.Run(setUp.name, func(t *testing.T) {
 			n := newNetwork(t, 5)
-			n.flags = flags
+			n.flags, n.config = setUp.flags, setUp.config
 			for _, v := range n.validators {
 				v.launch(t)
 			}

@@ -31,6 +31,7 @@ type network struct {
 	dir        string
 	alone      bool     // one node decides for itself
 	flags      []string // of the node's program, beside our own
+	config     []byte   // of the chain, on each node; none: the defaults
 	validators []*validator
 	subnet     ids.ID // empty until there is one
 	chain      ids.ID // of ours, empty until there is one
@@ -92,6 +93,13 @@ func (n *network) createChain(t *testing.T) {
 		v.stop(t)
 	}
 	n.subnet, n.chain = subnet, chain.ID()
+	if n.config != nil {
+		for _, v := range n.validators {
+			folder := filepath.Join(v.dir, "configs", "chains", n.chain.String())
+			require.NoError(t, os.MkdirAll(folder, 0o755))
+			require.NoError(t, os.WriteFile(filepath.Join(folder, "config.json"), n.config, 0o644))
+		}
+	}
 	n.startAll(t)
 }
 
