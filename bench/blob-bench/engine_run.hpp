@@ -55,7 +55,8 @@ struct RunResult {
     /// The share of all cores that other programs had.
     double foreign_share() const;
     /// rate() in the processor time that was left to this program: what it would be on a machine
-    /// that does nothing else. Equal to rate() on a quiet one.
+    /// that does nothing else. Equal to rate() on a quiet one, and never more than all cores could
+    /// do with the processor time that each transaction took.
     double undisturbed_rate() const;
     double megabytes_per_s() const { return static_cast<double>(value_bytes) / seconds / 1e6; }
     Json json() const;

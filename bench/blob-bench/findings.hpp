@@ -22,9 +22,15 @@ struct Target {
     double limit = 0;
     std::string note;    ///< what a reader must know to judge it; may be empty
     Json raw = nullptr;  ///< samples
+    double foreign = 0;  ///< the share of the cores that other programs had meanwhile
 
     bool met() const { return goal == Goal::kAtLeast ? ratio >= limit : ratio <= limit; }
-    std::string verdict() const { return met() ? "met" : "not met"; }
+    /// Whether other programs had so much that nothing can be said.
+    bool disturbed() const { return foreign > 0.5; }
+    std::string verdict() const {
+        if (disturbed()) return "too disturbed to tell";
+        return met() ? "met" : "not met";
+    }
     std::string goal_text() const;
     Json json() const;
 };

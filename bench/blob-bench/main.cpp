@@ -117,7 +117,8 @@ Target engine_target(const RunResult& run, double limit) {
         .note = fmt::format("sustained {:.1f} s; by the clock {:.0f} tx/s, while other programs "
                             "had {:.0f} % of the cores",
                             run.seconds, run.rate(), 100 * run.foreign_share()),
-        .raw = nullptr};
+        .raw = nullptr,
+        .foreign = run.foreign_share()};
 }
 
 int run_one(const Options& options, const std::function<RunResult(const RunOptions&)>& run) {

@@ -144,7 +144,8 @@ void measure_verify(Findings& findings, bool quick) {
          .limit = 0.9,
          .note = fmt::format("in the time that other programs left; by the clock {:.0f} tx/s",
                              count / unknown_s.median()),
-         .raw = unknown_s.json()});
+         .raw = unknown_s.json(),
+         .foreign = foreign_s / (unknown_s.sum() * static_cast<double>(cores()))});
 }
 
 void measure_build(Findings& findings, bool quick) {

@@ -180,9 +180,8 @@ void measure_single_issues(Findings& findings, bool quick, PluginRig& rig, Echo&
         }
     }
     const double wall_s = seconds_since(start);
-    const double left_s =
-        std::max(wall_s - others.cpu_s() / static_cast<double>(cores()), wall_s / 100);
-    const double rate = static_cast<double>(count) / left_s;
+    const double foreign = others.cpu_s() / (wall_s * static_cast<double>(cores()));
+    const double rate = static_cast<double>(count) / (wall_s * std::max(1 - foreign, 0.01));
     const double ceiling = 1 / (1 / bare + 1 / recover);
     findings.targets.push_back(
         {.what = "issueRawTx of 1 KiB, one by one",
@@ -194,7 +193,8 @@ void measure_single_issues(Findings& findings, bool quick, PluginRig& rig, Echo&
          .limit = 0.7,
          .note = fmt::format("{} outstanding, straight to the plugin; no blocks meanwhile",
                              kOutstanding),
-         .raw = nullptr});
+         .raw = nullptr,
+         .foreign = foreign});
 }
 
 std::string resolve_body(const BlobKey& key) {
@@ -369,7 +369,8 @@ void measure_boundary(Findings& findings, bool quick, double engine_small) {
              .goal = Goal::kAtLeast,
              .limit = 0.75,
              .note = "through the plugin's gRPC; client, node and plugin share the cores",
-             .raw = nullptr});
+             .raw = nullptr,
+             .foreign = run.foreign_share()});
     }
 }
 

@@ -301,7 +301,7 @@ std::string targets_table(const Json& targets) {
             "class=\"{}\">{}</td><td>{}</td></tr>",
             cell(target.at("what")), cell(target.at("measured")), cell(target.at("reference")),
             target.at("ratio").get<double>(), cell(target.at("goal")), met ? "met" : "missed",
-            met ? "met" : "not met", cell(target.at("note")));
+            cell(target.at("verdict")), cell(target.at("note")));
     }
     return html + "</table>";
 }
