@@ -51,9 +51,11 @@ std::string Target::goal_text() const {
 }
 
 Json Target::json() const {
-    return {
-        {"what", what},        {"measured", measured}, {"reference", reference}, {"ratio", ratio},
-        {"goal", goal_text()}, {"met", met()},         {"note", note},           {"raw", raw}};
+    return {{"what", what},           {"measured", measured},
+            {"reference", reference}, {"ratio", ratio},
+            {"goal", goal_text()},    {"met", met() && !disturbed()},
+            {"verdict", verdict()},   {"foreignShare", foreign},
+            {"note", note},           {"raw", raw}};
 }
 
 Json Growth::json() const { return {{"what", what}, {"x", x}, {"unit", unit}, {"points", points}}; }

@@ -125,7 +125,12 @@ int run_one(const Options& options, const std::function<RunResult(const RunOptio
     Findings findings;
     findings.machine = machine_fingerprint(options.commit);
     findings.runs.push_back(run(options.run));
-    print_run(findings.runs.back());
+    const RunResult& result = findings.runs.back();
+    print_run(result);
+    if (result.mode == "engine") {
+        findings.targets.push_back(engine_target(result, result.shape.is_set() ? 0.80 : 0.85));
+        print_targets(findings.targets);
+    }
     write_json(options, findings.json());
     return 0;
 }

@@ -83,6 +83,7 @@ TEST(BlobBenchTest, ReportPageNeedsNothingElse) {
 
     const std::string page = content_of(folder.file("page.html"));
     EXPECT_NE(page.find("<svg"), std::string::npos);
+    EXPECT_NE(page.find("recovery + hashing on all cores"), std::string::npos) << "the target";
     EXPECT_NE(page.find("engine, sets of 1 KiB"), std::string::npos);
     for (const char* elsewhere : {"src=", "href=", "http:", "https:", "@import", "url("}) {
         EXPECT_EQ(page.find(elsewhere), std::string::npos) << elsewhere;
