@@ -57,11 +57,14 @@ std::vector<Json> corpus_cases(std::string_view name) {
     return cases;
 }
 
-Json vectors() {
-    std::filesystem::path path = corpus_dir() / "vectors.json";
-    if (!std::filesystem::exists(path)) path = corpus_dir().parent_path() / "vectors.json";
-    std::ifstream file{path};
-    return Json::parse(file);
+const Json& vectors() {
+    static const Json read = [] {
+        std::filesystem::path path = corpus_dir() / "vectors.json";
+        if (!std::filesystem::exists(path)) path = corpus_dir().parent_path() / "vectors.json";
+        std::ifstream file{path};
+        return Json::parse(file);
+    }();
+    return read;
 }
 
 Bytes hex(std::string_view digits) {

@@ -23,8 +23,8 @@ std::filesystem::path corpus_dir();
 /// The cases of `name`.json.gz, as many as its header promises.
 std::vector<Json> corpus_cases(std::string_view name);
 
-/// vectors.json, the smaller, hand-made set.
-Json vectors();
+/// vectors.json, the smaller, hand-made set; read once.
+const Json& vectors();
 
 /// The bytes of hex digits, with or without 0x.
 Bytes hex(std::string_view digits);
