@@ -21,13 +21,14 @@ const char* __ubsan_default_options() { return "print_stacktrace=1:halt_on_error
 
 #if defined(__SANITIZE_THREAD__)
 
-// gRPC hands work from one thread to another under Abseil's mutex, which lies in one of those
-// libraries. Told of it here, in place of the library's functions, the sanitizer knows what happens
-// before what, and reports races of our own only.
+// gRPC hands work from one thread to another under Abseil's mutex and through completion queues,
+// which lie in those libraries. Told of both here, in place of the libraries' functions, the
+// sanitizer knows what happens before what, and reports races of our own only.
 
 #include <absl/synchronization/mutex.h>
 #include <absl/time/time.h>
 #include <dlfcn.h>
+#include <grpc/grpc.h>
 
 #include <cstdio>
 #include <cstdlib>
@@ -107,5 +108,38 @@ bool CondVar::WaitWithDeadline(Mutex* mutex, Time deadline) {
 
 ABSL_NAMESPACE_END
 }  // namespace absl
+
+// Who starts an operation comes before who is told of its end, by the same tag.
+extern "C" {
+
+grpc_call_error grpc_call_start_batch(grpc_call* call, const grpc_op* ops, size_t count, void* tag,
+                                      void* reserved) {
+    static const auto start =
+        library<grpc_call_error(grpc_call*, const grpc_op*, size_t, void*, void*)>(
+            "grpc_call_start_batch");
+    __tsan_release(tag);
+    return start(call, ops, count, tag, reserved);
+}
+
+grpc_event grpc_completion_queue_next(grpc_completion_queue* queue, gpr_timespec deadline,
+                                      void* reserved) {
+    static const auto next = library<grpc_event(grpc_completion_queue*, gpr_timespec, void*)>(
+        "grpc_completion_queue_next");
+    const grpc_event event = next(queue, deadline, reserved);
+    if (event.type == GRPC_OP_COMPLETE) __tsan_acquire(event.tag);
+    return event;
+}
+
+grpc_event grpc_completion_queue_pluck(grpc_completion_queue* queue, void* tag,
+                                       gpr_timespec deadline, void* reserved) {
+    static const auto pluck =
+        library<grpc_event(grpc_completion_queue*, void*, gpr_timespec, void*)>(
+            "grpc_completion_queue_pluck");
+    const grpc_event event = pluck(queue, tag, deadline, reserved);
+    if (event.type == GRPC_OP_COMPLETE) __tsan_acquire(tag);
+    return event;
+}
+
+}  // extern "C"
 
 #endif

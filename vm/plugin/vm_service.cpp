@@ -112,13 +112,14 @@ class VmService::EventWaiter final : public grpc::ServerUnaryReactor {
     static Reactor* start(BuildLoop& loop, ::vm::WaitForEventResponse& response) {
         auto waiter = std::shared_ptr<EventWaiter>{new EventWaiter{loop, response}};
         waiter->self_ = waiter;
-        waiter->id_ = loop.wait([waiter](bool build) { waiter->answer(build); });
+        waiter->id_.store(loop.wait([waiter](bool build) { waiter->answer(build); }));
         return waiter.get();
     }
 
     // Only after start() has returned.
     void OnCancel() override {
-        loop_.cancel(id_);
+        const BuildLoop::WaiterId id = id_.load();
+        loop_.cancel(id);
         finish(Status::CANCELLED);
     }
     void OnDone() override { const auto last = std::move(self_); }
@@ -140,7 +141,7 @@ class VmService::EventWaiter final : public grpc::ServerUnaryReactor {
 
     BuildLoop& loop_;
     ::vm::WaitForEventResponse& response_;
-    BuildLoop::WaiterId id_ = 0;
+    std::atomic<BuildLoop::WaiterId> id_{0};  ///< whoever reads it sees all that start() did
     std::atomic<bool> finished_{false};
     std::shared_ptr<EventWaiter> self_;
 };
