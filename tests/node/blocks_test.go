@@ -15,6 +15,7 @@ import (
 	"github.com/ava-labs/avalanchego/snow/engine/common"
 	"github.com/stretchr/testify/require"
 
+	"blobvm/tests/node/harness"
 	"blobvm/tests/node/wallet"
 )
 
@@ -79,7 +80,7 @@ func TestPaymentGoesThroughTheWholeNode(t *testing.T) {
 
 // TestFileGoesInAndComesBack: blob-cli, the node's HTTP server and the node's event loop.
 func TestFileGoesInAndComesBack(t *testing.T) {
-	fromEnvironment(t, "BLOBVM_CLI")
+	harness.FromEnvironment(t, "BLOBVM_CLI")
 	r := newLoneNode(t).start(t)
 	stop := r.drive()
 

@@ -16,6 +16,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/stretchr/testify/require"
 
+	"blobvm/tests/node/harness"
 	"blobvm/tests/node/wallet"
 )
 
@@ -61,7 +62,7 @@ func TestNodeInAnotherProcess(t *testing.T) {
 // TestPluginEndsWithItsNode: the node is killed while it makes blocks; the plugin closes its store
 // and ends, and the next start finds every block that the node had finished.
 func TestPluginEndsWithItsNode(t *testing.T) {
-	fromEnvironment(t, "BLOBVM_PLUGIN")
+	harness.FromEnvironment(t, "BLOBVM_PLUGIN")
 	folder, chainID := t.TempDir(), ids.GenerateTestID()
 	finished := uint64(0)
 	for range 3 {

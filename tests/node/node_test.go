@@ -6,7 +6,6 @@ import (
 	"crypto"
 	"crypto/tls"
 	"encoding/hex"
-	"encoding/json"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -39,6 +38,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/stretchr/testify/require"
 
+	"blobvm/tests/node/harness"
 	"blobvm/tests/node/wallet"
 )
 
@@ -51,19 +51,6 @@ const (
 
 // anyVersion is what a peer says that it runs.
 var anyVersion = &version.Application{Name: "avalanchego", Major: 1, Minor: 14, Patch: 2}
-
-// fromEnvironment is the path that a variable names; the test is skipped where it names none.
-func fromEnvironment(t *testing.T, variable string) string {
-	t.Helper()
-	path := os.Getenv(variable)
-	if path == "" {
-		t.Skipf("%s is not set: it names the built program that this test drives", variable)
-	}
-	path, err := filepath.Abs(path)
-	require.NoError(t, err)
-	require.FileExists(t, path)
-	return path
-}
 
 // processLog collects what a plugin prints, as the node's log of the chain does.
 type processLog struct {
@@ -98,7 +85,7 @@ func (*process) UntrackProcess(int)     {}
 // startProcess starts the plugin file as a node does: nearly no environment, handshake, pipes.
 func startProcess(t *testing.T) *process {
 	t.Helper()
-	path := fromEnvironment(t, "BLOBVM_PLUGIN")
+	path := harness.FromEnvironment(t, "BLOBVM_PLUGIN")
 	p := &process{log: &processLog{}, ofClients: metrics.NewLabelGatherer("chain")}
 	runtimes := runtime.NewManager()
 	vm, err := rpcchainvm.NewFactory(path, p, runtimes, p.ofClients).New(p.log)
@@ -437,33 +424,7 @@ func (b builder) Notify(_ context.Context, message common.Message) error {
 
 // call is a JSON-RPC call through the node's HTTP server; an error of the method is returned.
 func (r *running) call(method string, params, result any) error {
-	body, err := json.Marshal(map[string]any{
-		"jsonrpc": "2.0", "id": 1, "method": "blobvm." + method, "params": params,
-	})
-	if err != nil {
-		return err
-	}
-	request, err := http.NewRequestWithContext(r.life, http.MethodPost, r.url(), bytes.NewReader(body))
-	if err != nil {
-		return err
-	}
-	request.Header.Set("Content-Type", "application/json")
-	response, err := http.DefaultClient.Do(request)
-	if err != nil {
-		return err
-	}
-	defer response.Body.Close()
-	var reply struct {
-		Result json.RawMessage
-		Error  *struct{ Message string }
-	}
-	if err := json.NewDecoder(response.Body).Decode(&reply); err != nil {
-		return fmt.Errorf("HTTP %s: %w", response.Status, err)
-	}
-	if reply.Error != nil {
-		return fmt.Errorf("%s: %s", method, reply.Error.Message)
-	}
-	return json.Unmarshal(reply.Result, result)
+	return harness.Call(r.life, r.url(), "blobvm."+method, params, result)
 }
 
 func (r *running) url() string { return r.server.URL + "/ext/bc/blobvm/public" }
@@ -521,7 +482,7 @@ func (r *running) cli(t *testing.T, args ...string) string {
 		"--endpoint", strings.TrimSuffix(r.url(), "/public")}, args...)
 	limit, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
-	command := exec.CommandContext(limit, fromEnvironment(t, "BLOBVM_CLI"), args...)
+	command := exec.CommandContext(limit, harness.FromEnvironment(t, "BLOBVM_CLI"), args...)
 	var stderr bytes.Buffer
 	command.Stderr = &stderr
 	output, err := command.Output()

@@ -7,6 +7,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"blobvm/tests/node/harness"
 )
 
 // buildHandshake builds what starts a plugin in a published version of the node.
@@ -22,7 +24,7 @@ func buildHandshake(t *testing.T, modfile, name string) string {
 
 // TestOnePluginFileSuitsNodesOfEachProtocol: it states the number of the node that starts it.
 func TestOnePluginFileSuitsNodesOfEachProtocol(t *testing.T) {
-	plugin := fromEnvironment(t, "BLOBVM_PLUGIN")
+	plugin := harness.FromEnvironment(t, "BLOBVM_PLUGIN")
 	if testing.Short() {
 		t.Skip("-short: other versions of the node are not built")
 	}
@@ -37,7 +39,7 @@ func TestOnePluginFileSuitsNodesOfEachProtocol(t *testing.T) {
 
 // TestPluginOfAnotherProtocolSaysWhatToDo: a parent that is not known to be a node is not asked.
 func TestPluginOfAnotherProtocolSaysWhatToDo(t *testing.T) {
-	plugin := fromEnvironment(t, "BLOBVM_PLUGIN")
+	plugin := harness.FromEnvironment(t, "BLOBVM_PLUGIN")
 	if testing.Short() {
 		t.Skip("-short: other versions of the node are not built")
 	}

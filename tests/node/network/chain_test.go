@@ -2,9 +2,8 @@ package network
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
-	"fmt"
-	"net/http"
 	"os"
 	"path/filepath"
 	"testing"
@@ -13,34 +12,15 @@ import (
 	"github.com/ava-labs/avalanchego/ids"
 	"github.com/stretchr/testify/require"
 
+	"blobvm/tests/node/harness"
 	"blobvm/tests/node/wallet"
 )
 
-// call is a JSON-RPC call; an error of the method is returned.
+// call is a JSON-RPC call that ends soon.
 func call(url, method string, params, result any) error {
-	body, err := json.Marshal(map[string]any{
-		"jsonrpc": "2.0", "id": 1, "method": method, "params": params,
-	})
-	if err != nil {
-		return err
-	}
-	client := http.Client{Timeout: 10 * time.Second}
-	response, err := client.Post(url, "application/json", bytes.NewReader(body))
-	if err != nil {
-		return err
-	}
-	defer response.Body.Close()
-	var reply struct {
-		Result json.RawMessage
-		Error  *struct{ Message string }
-	}
-	if err := json.NewDecoder(response.Body).Decode(&reply); err != nil {
-		return fmt.Errorf("HTTP %s: %w", response.Status, err)
-	}
-	if reply.Error != nil {
-		return fmt.Errorf("%s: %s", method, reply.Error.Message)
-	}
-	return json.Unmarshal(reply.Result, result)
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	return harness.Call(ctx, url, method, params, result)
 }
 
 func (v *validator) endpoint() string { return v.uri + "/ext/bc/" + v.network.chain.String() }
@@ -118,7 +98,7 @@ func (v *validator) cli(t *testing.T, arguments ...string) string {
 	t.Helper()
 	key := filepath.Join(t.TempDir(), "key")
 	require.NoError(t, os.WriteFile(key, []byte(wallet.Rich.HexKey()), 0o600))
-	return run(t, fromEnvironment(t, "BLOBVM_CLI"),
+	return run(t, harness.FromEnvironment(t, "BLOBVM_CLI"),
 		append([]string{"--private-key-file", key, "--endpoint", v.endpoint(), "--json"}, arguments...)...)
 }
 
@@ -169,7 +149,7 @@ func (v *validator) state(t *testing.T) state {
 	t.Helper()
 	require.False(t, v.runs())
 	var found state
-	text := run(t, fromEnvironment(t, "BLOBVM_PLUGIN"), "inspect", v.chainData(), "--json")
+	text := run(t, harness.FromEnvironment(t, "BLOBVM_PLUGIN"), "inspect", v.chainData(), "--json")
 	require.NoError(t, json.Unmarshal([]byte(text), &found))
 	return found
 }

@@ -18,6 +18,7 @@ import (
 	"github.com/ava-labs/avalanchego/wallet/subnet/primary"
 	"github.com/stretchr/testify/require"
 
+	"blobvm/tests/node/harness"
 	"blobvm/tests/node/wallet"
 )
 
@@ -47,7 +48,7 @@ func newNetwork(t *testing.T, size int) *network {
 		alone:   size == 1,
 	}
 	require.NoError(t, os.Mkdir(n.plugins, 0o755))
-	run(t, fromEnvironment(t, "BLOBVM_PLUGIN"), "install", n.plugins)
+	run(t, harness.FromEnvironment(t, "BLOBVM_PLUGIN"), "install", n.plugins)
 	for number := 1; number <= size; number++ {
 		n.validators = append(n.validators, newValidator(t, n, number))
 	}
@@ -110,7 +111,7 @@ func chainGenesis(t *testing.T) []byte {
 	allocations, file := filepath.Join(dir, "allocations.json"), filepath.Join(dir, "genesis.json")
 	require.NoError(t, os.WriteFile(allocations,
 		[]byte(`[{"address":"`+wallet.Rich.Address().String()+`","balance":1000000000000}]`), 0o644))
-	run(t, fromEnvironment(t, "BLOBVM_CLI"), "genesis", "1337", allocations, "--genesis-file", file)
+	run(t, harness.FromEnvironment(t, "BLOBVM_CLI"), "genesis", "1337", allocations, "--genesis-file", file)
 	text, err := os.ReadFile(file)
 	require.NoError(t, err)
 	return text
@@ -139,25 +140,12 @@ func (n *network) running() []*validator {
 	return running
 }
 
-// fromEnvironment is the path that a variable names; the test is skipped where it names none.
-func fromEnvironment(t *testing.T, variable string) string {
-	t.Helper()
-	path := os.Getenv(variable)
-	if path == "" {
-		t.Skipf("%s is not set: it names the built program that this test drives", variable)
-	}
-	path, err := filepath.Abs(path)
-	require.NoError(t, err)
-	require.FileExists(t, path)
-	return path
-}
-
 // nodeProgram is the node that BLOBVM_NODE names, or the published one, built here. Its name makes
 // the plugin ask it for its protocol number.
 func nodeProgram(t *testing.T) string {
 	t.Helper()
 	if os.Getenv("BLOBVM_NODE") != "" {
-		return fromEnvironment(t, "BLOBVM_NODE")
+		return harness.FromEnvironment(t, "BLOBVM_NODE")
 	}
 	program := filepath.Join(t.TempDir(), "avalanchego")
 	run(t, "go", "build", "-o", program, "github.com/ava-labs/avalanchego/main")
