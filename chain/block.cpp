@@ -36,18 +36,6 @@ Result<Bytes> encode(const BlockHeader& header, const List& transactions) {
     return std::move(writer).finish();
 }
 
-/// The fields of a set with another value in its place.
-TxFields with_value(const TxFields& fields, ByteView value) {
-    TxFields changed = fields;
-    changed.body = SetFields{value};
-    return changed;
-}
-
-bool has_value(const RawTransaction& raw) {
-    const SetFields* set = raw.fields.set();
-    return set != nullptr && !set->value.empty();
-}
-
 }  // namespace
 
 Result<RawBlock> decode_block(SharedBytes bytes) {
@@ -85,51 +73,19 @@ Result<Bytes> encode_block(const BlockHeader& header,
     return encode(header, transactions);
 }
 
-Bytes stored_form(const Block& block) {
-    detail::Writer writer{block.bytes.size() + block.transactions.size() * TxId::kSize};
-    write_header(writer, block.header, block.transactions.size());
+std::vector<std::size_t> value_offsets(const Block& block) {
+    std::vector<std::size_t> offsets;
+    offsets.reserve(block.transactions.size());
+    std::size_t begin = kHeaderBytes + kCountBytes;
     for (const TransactionPtr& transaction : block.transactions) {
-        const RawTransaction& raw = transaction->raw;
-        if (has_value(raw)) {
-            detail::write_transaction(writer, with_value(raw.fields, transaction->id.view()),
-                                      raw.signature);
-        } else {
-            writer.raw(raw.nested.view());
-        }
+        const ByteView nested = transaction->raw.nested.view();
+        const SetFields* const set = transaction->fields().set();
+        const bool has_value = set != nullptr && !set->value.empty();
+        offsets.push_back(
+            has_value ? begin + static_cast<std::size_t>(set->value.data() - nested.data()) : 0);
+        begin += nested.size();
     }
-    return std::move(writer).finish();
-}
-
-Result<SharedBytes> full_form(const BlockId& id, SharedBytes stored,
-                              const std::function<Result<Bytes>(const TxId&)>& value_of) {
-    const Result<RawBlock> decoded = decode_block(std::move(stored));
-    if (!decoded) {
-        return fail(ErrorCode::kCorruption, "stored block: " + decoded.error().message());
-    }
-
-    detail::Writer writer{decoded->bytes.size()};
-    write_header(writer, decoded->header, decoded->transactions.size());
-    for (const RawTransaction& raw : decoded->transactions) {
-        if (!has_value(raw)) {
-            writer.raw(raw.nested.view());
-            continue;
-        }
-        const ByteView link = raw.fields.set()->value;
-        if (link.size() != TxId::kSize) {
-            return fail(ErrorCode::kCorruption, "stored block: a linked value is no id");
-        }
-        BLOBVM_TRY(const Bytes value, value_of(TxId::from(link)));
-        detail::write_transaction(writer, with_value(raw.fields, value), raw.signature);
-        if (writer.size() > kMaxMessageBytes) {
-            return fail(ErrorCode::kCorruption, "stored block: its values are too long");
-        }
-    }
-
-    SharedBytes full{std::move(writer).finish()};
-    if (retag<BlockId>(keccak256(full.view())) != id) {
-        return fail(ErrorCode::kCorruption, "stored block: wrong hash");
-    }
-    return full;
+    return offsets;
 }
 
 }  // namespace blobvm::chain

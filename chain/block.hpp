@@ -1,7 +1,6 @@
 #pragma once
 
 #include <cstdint>
-#include <functional>
 #include <memory>
 #include <vector>
 
@@ -51,16 +50,10 @@ Result<BlockPtr> load_block(RawBlock raw, TransactionLoader& loader);
 /// A block of these parts, encoded and hashed. kCodecTooLong beyond kMaxMessageBytes.
 Result<BlockPtr> make_block(const BlockHeader& header, std::vector<TransactionPtr> transactions);
 
-/// Encodes a block of raw transactions (any signatures); for tests and for reading stored blocks.
+/// Encodes a block of raw transactions (any signatures); for tests.
 Result<Bytes> encode_block(const BlockHeader& header, std::span<const RawTransaction> transactions);
 
-/// The form in which a block is stored: each non-empty value is replaced by its transaction's id
-/// (spec/blobvm.md 5). The block's id stays that of the full bytes.
-Bytes stored_form(const Block& block);
-
-/// The inverse: `value_of` hands out the value that the transaction of this id has set.
-/// kCorruption where the result does not hash to `id`.
-Result<SharedBytes> full_form(const BlockId& id, SharedBytes stored,
-                              const std::function<Result<Bytes>(const TxId&)>& value_of);
+/// Where in `block.bytes` each transaction's value begins; 0 for one that sets none.
+std::vector<std::size_t> value_offsets(const Block& block);
 
 }  // namespace blobvm::chain

@@ -239,7 +239,8 @@ RunResult run_engine(const RunOptions& chosen) {
     result.shape = options.shape;
     result.per_block = per_block(options.shape, options.block_bytes);
     result.synced =
-        "each block is synced to disk before its accept returns (one fdatasync of the log)";
+        "each block is synced to disk before its accept returns (its bytes, then the log of "
+        "records)";
     result.left_out =
         "gRPC, JSON-RPC, gossip, the witness in the node's database, and a node's consensus";
 

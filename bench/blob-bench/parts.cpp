@@ -542,7 +542,7 @@ void measure_start(Findings& findings, std::size_t chain_bytes) {
          .ratio = written,
          .goal = Goal::kAtMost,
          .limit = 1.15,
-         .note = fmt::format("log, tables and blob files of a chain filled in {:.0f} s", filled_s),
+         .note = fmt::format("blocks, log and tables of a chain filled in {:.0f} s", filled_s),
          .raw = nullptr});
 }
 

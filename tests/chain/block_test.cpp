@@ -2,8 +2,6 @@
 
 #include <gtest/gtest.h>
 
-#include <map>
-
 #include "chain/base/hashing.hpp"
 #include "tests/support/transactions.hpp"
 
@@ -24,29 +22,6 @@ BlockHeader some_header() {
             .cost = BlockCost{2},
             .access_proof = keccak256(as_bytes("proof"))};
 }
-
-/// Hands out the values of a block's sets, as the store does.
-class Values {
-  public:
-    explicit Values(const Block& block) {
-        for (const TransactionPtr& tx : block.transactions) {
-            if (const SetFields* set = tx->fields().set()) values_[tx->id] = to_bytes(set->value);
-        }
-    }
-    Bytes& operator[](const TxId& id) { return values_[id]; }
-    void forget(const TxId& id) { values_.erase(id); }
-
-    auto reader() const {
-        return [this](const TxId& id) -> Result<Bytes> {
-            const auto found = values_.find(id);
-            if (found == values_.end()) return fail(ErrorCode::kNotFound);
-            return found->second;
-        };
-    }
-
-  private:
-    std::map<TxId, Bytes> values_;
-};
 
 TEST(BlockTest, PartsPointIntoTheBlocksBytes) {
     const BlockPtr block =
@@ -98,66 +73,21 @@ TEST(BlockTest, BlockBeyondTheMessageLimitIsNotMade) {
               ErrorCode::kCodecTooLong);
 }
 
-TEST(StoredFormTest, ValuesBecomeIdsAndComeBack) {
-    const std::string long_value(5000, 'v');
-    const BlockPtr block = make_block(some_header(), {set_tx("x"), set_tx(long_value),
-                                                      transfer_tx(account(2), Amount{3})})
-                               .value();
-    Bytes stored = stored_form(*block);
-    EXPECT_EQ(stored.size(), block->bytes.size() - 1 - 5000 + 2 * TxId::kSize);
-    const RawBlock raw = decode_block(SharedBytes{Bytes{stored}}).value();
-    EXPECT_TRUE(
-        same_bytes(raw.transactions[0].fields.set()->value, block->transactions[0]->id.view()));
-
-    const Values values{*block};
-    const SharedBytes full =
-        full_form(block->id, SharedBytes{std::move(stored)}, values.reader()).value();
-    EXPECT_TRUE(same_bytes(full.view(), block->bytes.view()));
-}
-
-TEST(StoredFormTest, EmptyValueIsKeptAsItIs) {
-    const BlockPtr block = make_block(some_header(), {set_tx("")}).value();
-    Bytes stored = stored_form(*block);
-    EXPECT_TRUE(same_bytes(stored, block->bytes.view()));
-    const auto no_values = [](const TxId&) -> Result<Bytes> { return fail(ErrorCode::kNotFound); };
-    EXPECT_TRUE(full_form(block->id, SharedBytes{std::move(stored)}, no_values).has_value());
-}
-
-class DamagedStoreTest : public testing::Test {
-  protected:
-    ErrorCode refusal() const {
-        return full_form(block_->id, SharedBytes::copy_of(stored_), values_.reader()).error().code;
+TEST(BlockTest, ValuesLieInTheBytesWhereItsOffsetsSay) {
+    const BlockPtr made =
+        make_block(some_header(), {set_tx("x"), transfer_tx(account(2), Amount{3}),
+                                   set_tx(std::string(5000, 'v')), set_tx("")})
+            .value();
+    PlainTransactionLoader loader;
+    const BlockPtr loaded = load_block(decode_block(made->bytes).value(), loader).value();
+    for (const BlockPtr& block : {made, loaded}) {
+        const std::vector<std::size_t> offsets = value_offsets(*block);
+        ASSERT_EQ(offsets.size(), 4);
+        EXPECT_EQ(as_chars(block->bytes.view().subspan(offsets[0], 1)), "x");
+        EXPECT_EQ(offsets[1], 0);
+        EXPECT_EQ(as_chars(block->bytes.view().subspan(offsets[2], 5000)), std::string(5000, 'v'));
+        EXPECT_EQ(offsets[3], 0);
     }
-
-    const BlockPtr block_ = make_block(some_header(), {set_tx("hello")}).value();
-    Bytes stored_ = stored_form(*block_);
-    Values values_{*block_};
-};
-
-TEST_F(DamagedStoreTest, AnotherValueIsNoticed) {
-    values_[block_->transactions[0]->id] = to_bytes(as_bytes("hullo"));
-    EXPECT_EQ(refusal(), ErrorCode::kCorruption);
-}
-
-TEST_F(DamagedStoreTest, MissingValueIsReportedAsTheReaderSaysIt) {
-    values_.forget(block_->transactions[0]->id);
-    EXPECT_EQ(refusal(), ErrorCode::kNotFound);
-}
-
-TEST_F(DamagedStoreTest, ChangedHeaderIsNoticed) {
-    stored_[40] ^= std::byte{1};
-    EXPECT_EQ(refusal(), ErrorCode::kCorruption);
-}
-
-TEST_F(DamagedStoreTest, CutBytesAreNoticed) {
-    stored_.pop_back();
-    EXPECT_EQ(refusal(), ErrorCode::kCorruption);
-}
-
-TEST_F(DamagedStoreTest, LinkThatIsNoIdIsNoticed) {
-    // The full form, where the stored one should be: its value has five bytes.
-    stored_ = to_bytes(block_->bytes.view());
-    EXPECT_EQ(refusal(), ErrorCode::kCorruption);
 }
 
 }  // namespace

@@ -14,6 +14,7 @@
 #include "chain/state.hpp"
 #include "chain/transaction.hpp"
 #include "tests/support/corpus.hpp"
+#include "tests/support/stored_form.hpp"
 
 namespace blobvm::chain {
 namespace {
@@ -220,17 +221,6 @@ void check_block(const Json& test_case, const std::vector<RawTransaction>& trans
     EXPECT_EQ(block->id, fixed<BlockId>(test_case.at("id")));
     const BlockPtr made = make_block(block->header, block->transactions).value();
     EXPECT_EQ(made->id, block->id);
-
-    const auto value_of = [&](const TxId& id) -> Result<Bytes> {
-        for (const TransactionPtr& tx : block->transactions) {
-            if (tx->id == id) return to_bytes(tx->fields().set()->value);
-        }
-        return fail(ErrorCode::kNotFound);
-    };
-    const Result<SharedBytes> restored =
-        full_form(block->id, shared(stored_form(*block)), value_of);
-    ASSERT_TRUE(restored.has_value()) << restored.error().message();
-    EXPECT_TRUE(same_bytes(restored->view(), encoding));
 }
 
 void check_gossip(const Json& test_case, const std::vector<RawTransaction>& transactions) {
@@ -516,7 +506,7 @@ TEST(VectorsTest, GossipBlockAndStoredBlockAreAsPublished) {
     const BlockPtr block =
         make_block(header_of(all.at("block").at("fields")), {set, transfer}).value();
     EXPECT_TRUE(same_bytes(block->bytes.view(), hex(all.at("block").at("bytes"))));
-    EXPECT_TRUE(same_bytes(stored_form(*block), hex(all.at("storedBlock").at("bytes"))));
+    EXPECT_TRUE(same_bytes(test::stored_form(*block), hex(all.at("storedBlock").at("bytes"))));
 }
 
 TEST(VectorsTest, OnlyTheCanonicalFormOfASignatureIsAccepted) {

@@ -97,7 +97,7 @@ TEST_F(InspectTest, DamagedBlobIsNamed) {
     ASSERT_EQ(inspect(chain_data(*chain)).code, 0);
     int hit = 0;
     for (auto& [path, content] : files_of(chain_data(*chain))) {
-        if (!path.ends_with(".blob") || content.size() < 100'000) continue;
+        if (!path.ends_with(".blocks") || content.size() < 100'000) continue;
         content[content.size() / 2] = static_cast<char>(~content[content.size() / 2]);
         std::ofstream{path, std::ios::binary} << content;
         ++hit;

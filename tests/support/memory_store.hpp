@@ -10,6 +10,7 @@
 #include "chain/block.hpp"
 #include "chain/genesis.hpp"
 #include "chain/state.hpp"
+#include "tests/support/stored_form.hpp"
 
 namespace blobvm::test {
 
@@ -62,7 +63,7 @@ class MemoryStore final : public chain::Store {
                 records_[record_key(kValue, tx->id.view())] = to_bytes(set->value);
             }
         }
-        records_[record_key(kBlock, block.id.view())] = chain::stored_form(block);
+        records_[record_key(kBlock, block.id.view())] = stored_form(block);
         records_[to_bytes(as_bytes("last_accepted"))] = to_bytes(block.id.view());
     }
 

@@ -26,7 +26,6 @@ std::string repeated(const char* digits, int count) {
 TEST(StoreRecordsTest, KeysAreThoseOfTheOriginal) {
     EXPECT_EQ(hex(block_key(filled<BlockId>(0xab))), "002f" + repeated("ab", 32));
     EXPECT_EQ(hex(transaction_key(filled<TxId>(0xab))), "012f" + repeated("ab", 32));
-    EXPECT_EQ(hex(value_key(filled<TxId>(0xab))), "022f" + repeated("ab", 32));
     EXPECT_EQ(hex(blob_key(filled<BlobKey>(0xab))), "032f" + repeated("ab", 32));
     EXPECT_EQ(hex(balance_key(filled<Address>(0xab))), "042f" + repeated("ab", 20));
     EXPECT_EQ(last_accepted_key().view(), "last_accepted");
@@ -35,6 +34,7 @@ TEST(StoreRecordsTest, KeysAreThoseOfTheOriginal) {
 TEST(StoreRecordsTest, KeysOfOursLieBehindTheOriginalsInOrderOfHeight) {
     EXPECT_EQ(hex(genesis_key()), "052f67");
     EXPECT_EQ(hex(index_key(0x1234)), "052f680000000000001234");
+    EXPECT_EQ(hex(transactions_key(0x1234)), "052f740000000000001234");
     EXPECT_EQ(hex(undo_key(0x1234)), "052f750000000000001234");
     EXPECT_LT(undo_key(255).view(), undo_key(256).view());
     EXPECT_EQ(height_of_undo_key(undo_key(77).view()), 77U);
@@ -50,14 +50,46 @@ TEST(StoreRecordsTest, BalanceIsEightBytesBigEndian) {
 }
 
 TEST(StoreRecordsTest, IndexAndUndoReadBackAsWritten) {
-    const IndexRecord index{.id = filled<BlockId>(3), .units = FeeUnits{1ULL << 40}};
-    EXPECT_EQ(decode_index(encode_index(index)).value(), index);
+    const IndexRecord index{.summary = {.id = filled<BlockId>(3),
+                                        .parent = filled<BlockId>(4),
+                                        .timestamp_s = -5,
+                                        .price = Price{6},
+                                        .cost = BlockCost{7},
+                                        .units = FeeUnits{1ULL << 40},
+                                        .transactions = {}},
+                            .place = {.file = 8, .offset = 0xfedcba98},
+                            .size_bytes = 9,
+                            .synced_height = 10};
+    const IndexRecord read = decode_index(encode_index(index)).value();
+    EXPECT_EQ(read.summary.id, index.summary.id);
+    EXPECT_EQ(read.summary.parent, index.summary.parent);
+    EXPECT_EQ(read.summary.timestamp_s, -5);
+    EXPECT_EQ(read.summary.price, Price{6});
+    EXPECT_EQ(read.summary.cost, BlockCost{7});
+    EXPECT_EQ(read.summary.units, index.summary.units);
+    EXPECT_EQ(read.place, index.place);
+    EXPECT_EQ(read.size_bytes, 9U);
+    EXPECT_EQ(read.synced_height, 10U);
+
+    const std::vector<TxId> ids{filled<TxId>(1), filled<TxId>(2)};
+    EXPECT_EQ(decode_ids(encode_ids(ids)).value(), ids);
+    EXPECT_EQ(decode_height(encode_height(1ULL << 50)).value(), 1ULL << 50);
     const UndoRecord undo{.balances = {{filled<Address>(1), Amount{7}},
                                        {filled<Address>(2), std::nullopt},
                                        {filled<Address>(3), Amount{0}}},
                           .blobs = {filled<BlobKey>(9), filled<BlobKey>(8)}};
     EXPECT_EQ(decode_undo(encode_undo(undo)).value(), undo);
     EXPECT_EQ(decode_undo(encode_undo({})).value(), UndoRecord{});
+}
+
+TEST(StoreRecordsTest, BlobRecordBeginsWithWhatNodesAgreeOn) {
+    const BlobRecord blob{.meta = {.size_bytes = 5, .tx = filled<TxId>(1), .created_s = 6},
+                          .value = {.file = 1, .offset = 0x02030405}};
+    const std::string bytes = encode_blob(blob);
+    EXPECT_EQ(bytes.substr(0, kBlobMetaBytes), as_chars(chain::encode_blob_meta(blob.meta)));
+    EXPECT_EQ(to_hex(as_bytes(bytes.substr(kBlobMetaBytes))), "0000000102030405");
+    EXPECT_EQ(decode_blob(bytes).value(), blob);
+    EXPECT_EQ(decode_blob(bytes + "x").error().code, ErrorCode::kCorruption);
 }
 
 TEST(StoreRecordsTest, EveryDamagedLengthIsCorruption) {
@@ -70,6 +102,9 @@ TEST(StoreRecordsTest, EveryDamagedLengthIsCorruption) {
     EXPECT_EQ(decode_undo(std::string(8, '\xff')).error().code, ErrorCode::kCorruption);
     EXPECT_EQ(decode_index("short").error().code, ErrorCode::kCorruption);
     EXPECT_EQ(decode_id<Hash256>("short").error().code, ErrorCode::kCorruption);
+    EXPECT_EQ(decode_ids("short").error().code, ErrorCode::kCorruption);
+    EXPECT_EQ(decode_height("short").error().code, ErrorCode::kCorruption);
+    EXPECT_FALSE(decode_blob("short"));
 }
 
 SharedBytes value_of_size(std::size_t size) { return SharedBytes{Bytes(size)}; }

@@ -412,8 +412,8 @@ TEST_F(StoreTest, AnotherChainsDatabaseIsRefusedAndLeftAsItWas) {
 TEST_F(StoreTest, AnotherFormatIsRefusedAndLeftAsItWas) {
     ASSERT_TRUE(maker_.extend(*open(), 3));
     std::string stamp = test::read_file(database() / "BLOBVM");
-    ASSERT_TRUE(stamp.starts_with("blobvm store 1\n")) << stamp;
-    stamp[13] = '2';
+    ASSERT_TRUE(stamp.starts_with("blobvm store 2\n")) << stamp;
+    stamp[13] = '1';
     test::write_file(database() / "BLOBVM", stamp);
     const auto before = test::contents_of(folder_.path());
     EXPECT_EQ(refusal(), ErrorCode::kStoreFormat);
@@ -518,7 +518,7 @@ TEST_P(DamageTest, FlippedByteIsAnErrorAndNeverWrongBytes) {
     constexpr std::uint64_t kHeight = 12;
     ASSERT_TRUE(maker_.extend(*open(), kHeight));
     std::vector<fs::path> files;
-    for (const auto& entry : fs::directory_iterator{database()}) {
+    for (const auto& entry : fs::recursive_directory_iterator{database()}) {
         if (entry.path().extension() == GetParam()) files.push_back(entry.path());
     }
     ASSERT_FALSE(files.empty());
@@ -548,7 +548,77 @@ TEST_P(DamageTest, FlippedByteIsAnErrorAndNeverWrongBytes) {
     EXPECT_EQ(errors, 0U);
 }
 
-INSTANTIATE_TEST_SUITE_P(Files, DamageTest, ::testing::Values(".blob", ".sst"));
+INSTANTIATE_TEST_SUITE_P(Files, DamageTest, ::testing::Values(".blocks", ".sst"));
+
+/// A chain whose machine went down: up to height 6 it was synced, blocks 7 to 9 were not.
+class LostLogTest : public StoreTest {
+  protected:
+    LostLogTest() {
+        const test::TempFolder running;
+        const auto store =
+            open_rocks_store({.directory = running.string(), .chain_id = chain_id(1)});
+        EXPECT_TRUE(maker_.extend(**store, 6, Durability::kSynced));
+        whole_to_six_ = fs::file_size(running.path() / "db" / "blocks" / "000001.blocks");
+        EXPECT_TRUE(maker_.extend(**store, 9, Durability::kBuffered));
+        fs::copy(running.path() / "db", database(), fs::copy_options::recursive);
+    }
+
+    fs::path log() const { return database() / "blocks" / "000001.blocks"; }
+
+    /// What a machine leaves that goes down before it has written this part.
+    void lose_from(std::uintmax_t offset) {
+        std::string bytes = test::read_file(log());
+        std::fill(bytes.begin() + static_cast<std::ptrdiff_t>(offset), bytes.end(), '\0');
+        test::write_file(log(), bytes);
+    }
+
+    void expect_height(std::uint64_t height) {
+        const auto store = open();
+        EXPECT_EQ(store->tip().height, height);
+        EXPECT_EQ(store->consensus_digest().value(), digest_in_memory(maker_, height));
+        EXPECT_TRUE(store->block_bytes(store->tip().id));
+        EXPECT_TRUE(maker_.extend(*store, 12));
+        EXPECT_EQ(store->consensus_digest().value(), digest_in_memory(maker_, 12));
+    }
+
+    std::uintmax_t whole_to_six_ = 0;
+};
+
+TEST_F(LostLogTest, NothingIsDroppedWhereTheLogIsWhole) { expect_height(9); }
+
+TEST_F(LostLogTest, BlocksThatNeverReachedTheDiskAreDropped) {
+    lose_from(whole_to_six_ + 100);
+    expect_height(6);
+}
+
+TEST_F(LostLogTest, BlocksBehindAHoleAreDroppedWithIt) {
+    std::string bytes = test::read_file(log());
+    bytes[whole_to_six_ + (bytes.size() - whole_to_six_) / 2] ^= 1;  // in the second of three
+    test::write_file(log(), bytes);
+    expect_height(7);
+}
+
+TEST_F(LostLogTest, CutFileCostsNoMoreThanItsUnsyncedBlocks) {
+    fs::resize_file(log(), whole_to_six_ + 1);
+    expect_height(6);
+}
+
+TEST_F(LostLogTest, NothingIsDroppedThatWasSynced) {
+    ASSERT_TRUE(open()->sync());
+    lose_from(whole_to_six_ + 100);
+    const auto store = open();
+    EXPECT_EQ(store->tip().height, 9U);
+    EXPECT_EQ(store->block_bytes(store->tip().id).error().code, ErrorCode::kCorruption);
+}
+
+TEST_F(LostLogTest, MissingFileOfSyncedBlocksIsAnErrorOfTheirBlocksAlone) {
+    ASSERT_TRUE(maker_.extend(*open(), 10, Durability::kSynced));
+    fs::remove(log());
+    const auto store = open();
+    EXPECT_EQ(store->block_bytes(store->tip().id).error().code, ErrorCode::kCorruption);
+    EXPECT_TRUE(maker_.extend(*store, 11));
+    EXPECT_TRUE(store->block_bytes(store->tip().id));
+}
 
 TEST_F(StoreTest, DatabaseWithoutItsCurrentFileIsNotTakenForANewOne) {
     ASSERT_TRUE(maker_.extend(*open(), 5));
@@ -571,7 +641,6 @@ TEST_F(StoreTest, OptionsThatGuardTheDataAreAsDecided) {
                              "track_and_verify_wals_in_manifest=true",
                              "verify_sst_unique_id_in_manifest=true",
                              "flush_verify_memtable_count=true",
-                             "atomic_flush=true",
                              "recycle_log_file_num=0",
                              "manual_wal_flush=false",
                              "unordered_write=false",
@@ -589,9 +658,6 @@ TEST_F(StoreTest, OptionsThatGuardTheDataAreAsDecided) {
                              "paranoid_file_checks=true",
                              "force_consistency_checks=true",
                              "compression=kNoCompression",
-                             "blob_compression_type=kNoCompression",
-                             "enable_blob_files=true",
-                             "min_blob_size=4096",
                              "checksum=kXXH3"}) {
         EXPECT_NE(options.find(std::string{line} + "\n"), std::string::npos) << line;
     }

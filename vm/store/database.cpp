@@ -2,7 +2,6 @@
 
 #include <fmt/format.h>
 #include <rocksdb/cache.h>
-#include <rocksdb/env.h>
 #include <rocksdb/filter_policy.h>
 #include <rocksdb/listener.h>
 #include <rocksdb/options.h>
@@ -22,11 +21,8 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr std::uint64_t kMiB = 1024 * 1024;
-constexpr std::uint64_t kStateBufferBytes = 16 * kMiB;
-constexpr std::uint64_t kBodiesBufferBytes = 32 * kMiB;
-constexpr std::uint64_t kMinBlobBytes = 4 * 1024;
+constexpr std::uint64_t kBufferBytes = 16 * kMiB;
 constexpr std::size_t kPrefixBytes = 2;  ///< of a key: its kind
-constexpr const char* kBodiesName = "bodies";
 
 rocksdb::Slice slice(std::string_view bytes) { return {bytes.data(), bytes.size()}; }
 std::string_view view(const rocksdb::Slice& bytes) { return {bytes.data(), bytes.size()}; }
@@ -51,17 +47,15 @@ class FailureListener final : public rocksdb::EventListener {
 
 /// Bounded in memory, files and recovery time; defaults that matter are pinned. No retries after
 /// an i/o error: the kernel may have dropped what it could not write.
-rocksdb::DBOptions database_options() {
-    rocksdb::DBOptions options;
+rocksdb::Options database_options(const std::shared_ptr<rocksdb::Cache>& cache) {
+    rocksdb::Options options;
     options.create_if_missing = true;
-    options.create_missing_column_families = true;
     options.paranoid_checks = true;
     options.flush_verify_memtable_count = true;
     options.track_and_verify_wals_in_manifest = true;
     options.verify_sst_unique_id_in_manifest = true;
     options.wal_recovery_mode = rocksdb::WALRecoveryMode::kPointInTimeRecovery;
     options.max_bgerror_resume_count = 0;
-    options.atomic_flush = true;
     options.recycle_log_file_num = 0;
     options.manual_wal_flush = false;
     options.unordered_write = false;
@@ -78,26 +72,20 @@ rocksdb::DBOptions database_options() {
     options.info_log_level = rocksdb::InfoLogLevel::WARN_LEVEL;
     options.max_log_file_size = 1 * kMiB;
     options.keep_log_file_num = 4;
-    return options;
-}
 
-/// Values hardly compress, so nothing is.
-rocksdb::ColumnFamilyOptions family_options(Family family,
-                                            const std::shared_ptr<rocksdb::Cache>& cache) {
     rocksdb::BlockBasedTableOptions table;
     table.block_cache = cache;
     table.filter_policy.reset(rocksdb::NewBloomFilterPolicy(10));
     table.checksum = rocksdb::kXXH3;
     table.format_version = 5;
 
-    rocksdb::ColumnFamilyOptions options;
     options.table_factory.reset(rocksdb::NewBlockBasedTableFactory(table));
-    options.compression = rocksdb::kNoCompression;
+    options.compression = rocksdb::kNoCompression;  // keys and ids are random
     options.paranoid_file_checks = true;
     options.force_consistency_checks = true;
     options.check_flush_compaction_key_order = true;
     options.memtable_protection_bytes_per_key = 8;
-    options.write_buffer_size = kStateBufferBytes;
+    options.write_buffer_size = kBufferBytes;
     // Most look-ups ask for what is not there (is this key taken?): not one step in the list then.
     options.memtable_whole_key_filtering = true;
     options.memtable_prefix_bloom_size_ratio = 0.1;
@@ -105,26 +93,15 @@ rocksdb::ColumnFamilyOptions family_options(Family family,
     options.memtable_insert_with_hint_prefix_extractor.reset(
         rocksdb::NewFixedPrefixTransform(kPrefixBytes));
     options.max_write_buffer_number = 2;
-    if (family == Family::kBodies) {
-        // Read values are cached by us, checked: a cache of RocksDB's would hold them twice. Only
-        // a rollback leaves garbage, too rarely to collect it.
-        options.enable_blob_files = true;
-        options.min_blob_size = kMinBlobBytes;
-        options.blob_compression_type = rocksdb::kNoCompression;
-        options.enable_blob_garbage_collection = false;
-        options.write_buffer_size = kBodiesBufferBytes;
-        options.max_write_buffer_number = 3;
-    }
     return options;
 }
 
-/// Whether an open that failed did so because of the lock: RocksDB has no status of its own for it.
-bool is_locked(const std::string& folder) {
+/// Whether an open failed because of the lock: RocksDB has no status of its own for it. (Trying
+/// the lock again would not tell: its owner may be gone by now.)
+bool is_locked(const rocksdb::Status& status, const std::string& folder) {
     const std::string path = folder + "/LOCK";
-    rocksdb::Env* const env = rocksdb::Env::Default();
-    rocksdb::FileLock* lock = nullptr;
-    if (!env->LockFile(path, &lock).ok()) return ::access(path.c_str(), W_OK) == 0;
-    return !env->UnlockFile(lock).ok();
+    return status.IsIOError() && status.ToString().find(path) != std::string::npos &&
+           ::access(path.c_str(), W_OK) == 0;
 }
 
 /// RocksDB would take a folder that has lost its CURRENT file for a new one, and delete the rest.
@@ -133,7 +110,7 @@ Result<void> check_current(const std::string& folder) {
     if (fs::exists(folder + "/CURRENT", error)) return {};
     for (fs::directory_iterator it{folder, error}, end; !error && it != end; it.increment(error)) {
         const fs::path& path = it->path();
-        if (path.extension() == ".sst" || path.extension() == ".blob") {
+        if (path.extension() == ".sst" || path.filename() == "blocks") {
             return fail(ErrorCode::kCorruption,
                         fmt::format("{} has data files but no CURRENT file", folder));
         }
@@ -168,18 +145,13 @@ Result<std::shared_ptr<Database>> Database::open(const std::string& folder,
     database->folder_ = folder;
     database->block_cache_ = rocksdb::NewLRUCache(block_cache_bytes);
 
-    rocksdb::DBOptions options = database_options();
+    rocksdb::Options options = database_options(database->block_cache_);
     options.listeners.push_back(std::make_shared<FailureListener>(database->latch_));
-    const std::vector<rocksdb::ColumnFamilyDescriptor> families{
-        {rocksdb::kDefaultColumnFamilyName, family_options(Family::kState, database->block_cache_)},
-        {kBodiesName, family_options(Family::kBodies, database->block_cache_)},
-    };
     rocksdb::DB* db = nullptr;
-    const rocksdb::Status status =
-        rocksdb::DB::Open(options, folder, families, &database->handles_, &db);
+    const rocksdb::Status status = rocksdb::DB::Open(options, folder, &db);
     database->db_.reset(db);
     if (status.ok()) return database;
-    if (!status.IsCorruption() && is_locked(folder)) {
+    if (is_locked(status, folder)) {
         return fail(ErrorCode::kStoreLocked, folder);
     }
     return failure_of(status);
@@ -205,14 +177,12 @@ Database::Moment::~Moment() {
     database_->db_->ReleaseSnapshot(snapshot_);
 }
 
-Result<std::optional<std::string>> Database::get(Family family, std::string_view key,
-                                                 const Moment* moment) const {
+Result<std::optional<std::string>> Database::get(std::string_view key, const Moment* moment) const {
     const Gate::Visit visit{gate_};
     if (!visit) return fail(ErrorCode::kClosed);
     std::string value;
     const rocksdb::Status status =
-        db_->Get(read_options(moment == nullptr ? nullptr : moment->snapshot_), handle(family),
-                 slice(key), &value);
+        db_->Get(read_options(moment == nullptr ? nullptr : moment->snapshot_), slice(key), &value);
     if (status.ok()) return std::optional{std::move(value)};
     if (status.IsNotFound()) return std::optional<std::string>{};
     return failure_of(status);
@@ -227,7 +197,7 @@ Result<std::vector<std::optional<std::string>>> Database::get_many(
     for (const std::string_view key : keys) slices.push_back(slice(key));
     std::vector<rocksdb::PinnableSlice> values(keys.size());
     std::vector<rocksdb::Status> statuses(keys.size());
-    db_->MultiGet(read_options(nullptr), handle(Family::kState), slices.size(), slices.data(),
+    db_->MultiGet(read_options(nullptr), db_->DefaultColumnFamily(), slices.size(), slices.data(),
                   values.data(), statuses.data());
 
     std::vector<std::optional<std::string>> result(keys.size());
@@ -249,21 +219,12 @@ Result<void> Database::scan(std::string_view start, std::string_view end,
     rocksdb::ReadOptions options = read_options(moment == nullptr ? nullptr : moment->snapshot_);
     const rocksdb::Slice upper = slice(end);
     options.iterate_upper_bound = &upper;
-    const std::unique_ptr<rocksdb::Iterator> it{db_->NewIterator(options, handle(Family::kState))};
+    const std::unique_ptr<rocksdb::Iterator> it{db_->NewIterator(options)};
     for (it->Seek(slice(start)); it->Valid(); it->Next()) {
         if (!visit(view(it->key()), view(it->value()))) return {};
     }
     if (!it->status().ok()) return failure_of(it->status());
     return {};
-}
-
-void Database::put(rocksdb::WriteBatch& batch, Family family, std::string_view key,
-                   std::string_view value) const {
-    CHECK(batch.Put(handle(family), slice(key), slice(value)).ok());  // fails beyond 4 GiB only
-}
-
-void Database::remove(rocksdb::WriteBatch& batch, Family family, std::string_view key) const {
-    CHECK(batch.Delete(handle(family), slice(key)).ok());
 }
 
 Result<void> Database::not_failed() const {
@@ -295,8 +256,10 @@ Result<void> Database::sync() {
 std::uint64_t Database::disk_bytes() const {
     std::uint64_t sum = 0;
     std::error_code error;
-    for (fs::directory_iterator it{folder_, error}, end; !error && it != end; it.increment(error)) {
+    for (fs::recursive_directory_iterator it{folder_, error}, end; !error && it != end;
+         it.increment(error)) {
         std::error_code gone;  // files come and go meanwhile
+        if (!it->is_regular_file(gone) || gone) continue;
         const std::uint64_t size = it->file_size(gone);
         if (!gone) sum += size;
     }
@@ -307,12 +270,10 @@ std::uint64_t Database::memory_bytes() const {
     const Gate::Visit visit{gate_};
     if (!visit) return 0;
     std::uint64_t sum = block_cache_->GetUsage();
-    for (rocksdb::ColumnFamilyHandle* const family : handles_) {
-        for (const std::string& property : {rocksdb::DB::Properties::kCurSizeAllMemTables,
-                                            rocksdb::DB::Properties::kEstimateTableReadersMem}) {
-            std::uint64_t bytes = 0;
-            if (db_->GetIntProperty(family, property, &bytes)) sum += bytes;
-        }
+    for (const std::string& property : {rocksdb::DB::Properties::kCurSizeAllMemTables,
+                                        rocksdb::DB::Properties::kEstimateTableReadersMem}) {
+        std::uint64_t bytes = 0;
+        if (db_->GetIntProperty(property, &bytes)) sum += bytes;
     }
     return sum;
 }
@@ -326,13 +287,9 @@ void Database::close() {
     }
     if (!latch_->reason()) {
         // The log alone would do; empty, it makes the next start quick.
-        const rocksdb::Status status = db_->Flush(rocksdb::FlushOptions{}, handles_);
+        const rocksdb::Status status = db_->Flush(rocksdb::FlushOptions{});
         if (!status.ok()) latch_->set(status.ToString());
     }
-    for (rocksdb::ColumnFamilyHandle* const family : handles_) {
-        db_->DestroyColumnFamilyHandle(family).PermitUncheckedError();
-    }
-    handles_.clear();
     const rocksdb::Status status = db_->Close();
     if (!status.ok()) latch_->set(status.ToString());
     db_.reset();

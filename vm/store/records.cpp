@@ -13,6 +13,10 @@ void append_u64(std::string& out, std::uint64_t value) {
     for (int shift = 56; shift >= 0; shift -= 8) out.push_back(static_cast<char>(value >> shift));
 }
 
+void append_u32(std::string& out, std::uint32_t value) {
+    for (int shift = 24; shift >= 0; shift -= 8) out.push_back(static_cast<char>(value >> shift));
+}
+
 /// Reads fixed-size fields off a record; what runs over its end is remembered and reads as zero.
 class Reader {
   public:
@@ -29,10 +33,11 @@ class Reader {
         return part;
     }
 
-    std::uint64_t u64() {
-        std::uint64_t value = 0;
-        for (const char c : take(8)) value = value << 8 | static_cast<unsigned char>(c);
-        return value;
+    std::uint64_t u64() { return number(8); }
+    std::uint32_t u32() { return static_cast<std::uint32_t>(number(4)); }
+    Place place() {
+        const std::uint32_t file = u32();
+        return {.file = file, .offset = u32()};
     }
 
     template <class Id>
@@ -52,11 +57,22 @@ class Reader {
     bool finished() const { return ok_ && rest_.empty(); }
 
   private:
+    std::uint64_t number(std::size_t size) {
+        std::uint64_t value = 0;
+        for (const char c : take(size)) value = value << 8 | static_cast<unsigned char>(c);
+        return value;
+    }
+
     std::string_view rest_;
     bool ok_ = true;
 };
 
 void append(std::string& out, ByteView bytes) { out += as_chars(bytes); }
+
+void append(std::string& out, Place place) {
+    append_u32(out, place.file);
+    append_u32(out, place.offset);
+}
 
 }  // namespace
 
@@ -94,18 +110,75 @@ Result<Amount> decode_balance(std::string_view bytes) {
     return balance;
 }
 
+std::string encode_height(std::uint64_t height) {
+    std::string out;
+    append_u64(out, height);
+    return out;
+}
+
+Result<std::uint64_t> decode_height(std::string_view bytes) {
+    Reader reader{bytes};
+    const std::uint64_t height = reader.u64();
+    if (!reader.finished()) return fail(ErrorCode::kCorruption, "block record of odd length");
+    return height;
+}
+
+std::string encode_ids(const std::vector<TxId>& ids) {
+    std::string out;
+    out.reserve(ids.size() * TxId::kSize);
+    for (const TxId& id : ids) append(out, id.view());
+    return out;
+}
+
+Result<std::vector<TxId>> decode_ids(std::string_view bytes) {
+    Reader reader{bytes};
+    std::vector<TxId> ids(bytes.size() / TxId::kSize);
+    for (TxId& id : ids) id = reader.id<TxId>();
+    if (!reader.finished()) return fail(ErrorCode::kCorruption, "record of ids of odd length");
+    return ids;
+}
+
+std::string encode_blob(const BlobRecord& record) {
+    std::string out{as_chars(chain::encode_blob_meta(record.meta))};
+    append(out, record.value);
+    return out;
+}
+
+Result<BlobRecord> decode_blob(std::string_view bytes) {
+    Reader reader{bytes};
+    BLOBVM_TRY(const chain::BlobMeta meta,
+               chain::decode_blob_meta(as_bytes(reader.take(kBlobMetaBytes))));
+    const Place value = reader.place();
+    if (!reader.finished()) return fail(ErrorCode::kCorruption, "blob record of odd length");
+    return BlobRecord{meta, value};
+}
+
 std::string encode_index(const IndexRecord& record) {
     std::string out;
-    append(out, record.id.view());
-    append_u64(out, record.units.value);
+    append(out, record.summary.id.view());
+    append(out, record.summary.parent.view());
+    append_u64(out, static_cast<std::uint64_t>(record.summary.timestamp_s));
+    append_u64(out, record.summary.price.value);
+    append_u64(out, record.summary.cost.value);
+    append_u64(out, record.summary.units.value);
+    append(out, record.place);
+    append_u32(out, record.size_bytes);
+    append_u64(out, record.synced_height);
     return out;
 }
 
 Result<IndexRecord> decode_index(std::string_view bytes) {
     Reader reader{bytes};
     IndexRecord record;
-    record.id = reader.id<BlockId>();
-    record.units = FeeUnits{reader.u64()};
+    record.summary.id = reader.id<BlockId>();
+    record.summary.parent = reader.id<BlockId>();
+    record.summary.timestamp_s = static_cast<std::int64_t>(reader.u64());
+    record.summary.price = Price{reader.u64()};
+    record.summary.cost = BlockCost{reader.u64()};
+    record.summary.units = FeeUnits{reader.u64()};
+    record.place = reader.place();
+    record.size_bytes = reader.u32();
+    record.synced_height = reader.u64();
     if (!reader.finished()) return fail(ErrorCode::kCorruption, "index record of odd length");
     return record;
 }

@@ -11,6 +11,8 @@
 #include "chain/base/check.hpp"
 #include "chain/base/hashing.hpp"
 #include "chain/base/mutex.hpp"
+#include "vm/log.hpp"
+#include "vm/store/detail/block_log.hpp"
 #include "vm/store/detail/database.hpp"
 #include "vm/store/detail/records.hpp"
 #include "vm/store/detail/stamp.hpp"
@@ -19,9 +21,11 @@
 namespace blobvm::vm::store {
 namespace {
 
+using detail::BlobRecord;
+using detail::BlockLog;
 using detail::Database;
-using detail::Family;
 using detail::IndexRecord;
+using detail::Place;
 using detail::RecordKey;
 using detail::UndoRecord;
 using detail::ValueCache;
@@ -30,6 +34,7 @@ constexpr std::chrono::seconds kLockPatience{5};
 constexpr std::chrono::milliseconds kLockPause{50};
 
 std::string database_folder(const std::string& directory) { return directory + "/db"; }
+std::string log_folder(const std::string& directory) { return directory + "/db/blocks"; }
 
 /// What `place` makes of each of `all`, a key and a pointer: the pointers in the order of the keys.
 template <class List, class Place>
@@ -47,122 +52,112 @@ auto sorted_by(const List& all, const Place& place) {
 
 Failure damaged(std::string detail) { return fail(ErrorCode::kCorruption, std::move(detail)); }
 
+/// The two halves of the store: records, and the blocks that they speak of. The log is written
+/// before the records that point into it.
+struct Halves {
+    std::shared_ptr<Database> records;
+    std::shared_ptr<BlockLog> log;
+};
+
 // Reads that a snapshot and the store itself share: `at` is null for what was written last.
 
-Result<Amount> read_balance(const Database& database, const Address& address,
+Result<Amount> read_balance(const Database& records, const Address& address,
                             const Database::Moment* at) {
-    BLOBVM_TRY(const auto record,
-               database.get(Family::kState, detail::balance_key(address).view(), at));
+    BLOBVM_TRY(const auto record, records.get(detail::balance_key(address).view(), at));
     return record ? detail::decode_balance(*record) : Amount{};
 }
 
-Result<std::optional<chain::BlobMeta>> read_meta(const Database& database, const BlobKey& key,
-                                                 const Database::Moment* at) {
-    BLOBVM_TRY(const auto record, database.get(Family::kState, detail::blob_key(key).view(), at));
-    if (!record) return std::optional<chain::BlobMeta>{};
-    BLOBVM_TRY(const chain::BlobMeta meta, chain::decode_blob_meta(as_bytes(*record)));
-    return std::optional{meta};
+Result<std::optional<BlobRecord>> read_blob(const Database& records, const BlobKey& key,
+                                            const Database::Moment* at) {
+    BLOBVM_TRY(const auto record, records.get(detail::blob_key(key).view(), at));
+    if (!record) return std::optional<BlobRecord>{};
+    BLOBVM_TRY(const BlobRecord blob, detail::decode_blob(*record));
+    return std::optional{blob};
 }
 
-Result<BlockId> read_last_accepted(const Database& database) {
-    BLOBVM_TRY(const auto record, database.get(Family::kState, detail::last_accepted_key().view()));
+Result<std::optional<chain::BlobMeta>> read_meta(const Database& records, const BlobKey& key,
+                                                 const Database::Moment* at) {
+    BLOBVM_TRY(const auto blob, read_blob(records, key, at));
+    return blob ? std::optional{blob->meta} : std::nullopt;
+}
+
+Result<BlockId> read_last_accepted(const Database& records) {
+    BLOBVM_TRY(const auto record, records.get(detail::last_accepted_key().view()));
     if (!record) return fail(ErrorCode::kNotFound);
     return detail::decode_id<BlockId>(*record);
 }
 
-Result<IndexRecord> read_index(const Database& database, std::uint64_t height) {
-    BLOBVM_TRY(const auto record, database.get(Family::kState, detail::index_key(height).view()));
+Result<IndexRecord> read_index(const Database& records, std::uint64_t height) {
+    BLOBVM_TRY(const auto record, records.get(detail::index_key(height).view()));
     if (!record) return fail(ErrorCode::kNotFound, fmt::format("no block at height {}", height));
-    return detail::decode_index(*record);
+    BLOBVM_TRY(IndexRecord index, detail::decode_index(*record));
+    index.summary.height = height;
+    return index;
 }
 
-/// A block in the form in which it lies on disk.
-Result<SharedBytes> read_stored(const Database& database, const BlockId& id) {
-    BLOBVM_TRY(auto record, database.get(Family::kBodies, detail::block_key(id).view()));
+Result<std::uint64_t> read_height(const Database& records, const BlockId& id) {
+    BLOBVM_TRY(const auto record, records.get(detail::block_key(id).view()));
     if (!record) return fail(ErrorCode::kNotFound);
-    return SharedBytes{std::move(*record)};
+    return detail::decode_height(*record);
 }
 
-/// The ids of a stored block's transactions: a set's stands in its value's place.
-Result<std::vector<TxId>> stored_ids(const chain::RawBlock& stored) {
-    std::vector<TxId> ids(stored.transactions.size());
-    std::vector<chain::RawTransaction> others;
-    std::vector<std::size_t> places;
-    for (std::size_t i = 0; i < ids.size(); ++i) {
-        const chain::SetFields* const set = stored.transactions[i].fields.set();
-        if (set != nullptr && !set->value.empty()) {
-            if (set->value.size() != TxId::kSize) return damaged("stored block without its links");
-            ids[i] = TxId::from(set->value);
-        } else {
-            others.push_back(stored.transactions[i]);
-            places.push_back(i);
-        }
-    }
-    const std::vector<chain::TxHashes> hashes = chain::hash_transactions(others);
-    for (std::size_t i = 0; i < places.size(); ++i) ids[places[i]] = hashes[i].id;
-    return ids;
+Result<chain::BlockSummary> read_summary(const Database& records, std::uint64_t height) {
+    BLOBVM_TRY(IndexRecord index, read_index(records, height));
+    BLOBVM_TRY(const auto ids, records.get(detail::transactions_key(height).view()));
+    if (!ids) return damaged(fmt::format("no transactions of height {}", height));
+    BLOBVM_TRY(index.summary.transactions, detail::decode_ids(*ids));
+    return std::move(index.summary);
 }
 
-Result<chain::BlockSummary> read_summary(const Database& database, std::uint64_t height) {
-    BLOBVM_TRY(const IndexRecord index, read_index(database, height));
-    BLOBVM_TRY(SharedBytes bytes, read_stored(database, index.id));
-    BLOBVM_TRY(const chain::RawBlock stored, chain::decode_block(std::move(bytes)));
-    if (stored.header.height != height) {
-        return damaged(fmt::format("block at height {} says {}", height, stored.header.height));
+/// The block's bytes, checked against its id.
+Result<std::string> read_block(const BlockLog& log, const IndexRecord& index) {
+    BLOBVM_TRY(std::string bytes, log.read(index.place, index.size_bytes));
+    if (retag<BlockId>(keccak256(as_bytes(bytes))) != index.summary.id) {
+        return damaged(fmt::format("block at height {}: wrong hash", index.summary.height));
     }
-    BLOBVM_TRY(std::vector<TxId> ids, stored_ids(stored));
-    return chain::BlockSummary{.id = index.id,
-                               .parent = stored.header.parent,
-                               .height = height,
-                               .timestamp_s = stored.header.timestamp_s,
-                               .price = stored.header.price,
-                               .cost = stored.header.cost,
-                               .units = index.units,
-                               .transactions = std::move(ids)};
+    return bytes;
 }
 
 class RocksSnapshot final : public ChainSnapshot {
   public:
-    RocksSnapshot(std::shared_ptr<Database> database, std::shared_ptr<ValueCache> values, Tip tip)
-        : database_{std::move(database)},
+    RocksSnapshot(Halves halves, std::shared_ptr<ValueCache> values, Tip tip)
+        : halves_{std::move(halves)},
           values_{std::move(values)},
           tip_{tip},
-          moment_{database_} {}
+          moment_{halves_.records} {}
 
     Tip tip() const override { return tip_; }
 
     Result<Amount> balance(const Address& address) const override {
-        return read_balance(*database_, address, &moment_);
+        return read_balance(*halves_.records, address, &moment_);
     }
 
     Result<std::optional<chain::BlobMeta>> blob_meta(const BlobKey& key) const override {
-        return read_meta(*database_, key, &moment_);
+        return read_meta(*halves_.records, key, &moment_);
     }
 
     Result<bool> has_transaction(const TxId& id) const override {
         BLOBVM_TRY(const auto record,
-                   database_->get(Family::kState, detail::transaction_key(id).view(), &moment_));
+                   halves_.records->get(detail::transaction_key(id).view(), &moment_));
         return record.has_value();
     }
 
     Result<SharedBytes> blob(const BlobKey& key) const override {
-        BLOBVM_TRY(const auto meta, blob_meta(key));
-        if (!meta) return fail(ErrorCode::kNotFound);
+        BLOBVM_TRY(const auto found, read_blob(*halves_.records, key, &moment_));
+        if (!found) return fail(ErrorCode::kNotFound);
         if (SharedBytes cached = values_->find(key); !cached.empty()) return cached;
 
-        BLOBVM_TRY(auto record,
-                   database_->get(Family::kBodies, detail::value_key(meta->tx).view(), &moment_));
-        if (!record) return damaged("blob without its value");
-        if (retag<BlobKey>(keccak256(as_bytes(*record))) != key) {
+        BLOBVM_TRY(std::string bytes, halves_.log->read(found->value, found->meta.size_bytes));
+        if (retag<BlobKey>(keccak256(as_bytes(bytes))) != key) {
             return damaged("value does not hash to its key");
         }
-        SharedBytes value{std::move(*record)};
+        SharedBytes value{std::move(bytes)};
         values_->add(key, value);
         return value;
     }
 
   private:
-    const std::shared_ptr<Database> database_;
+    const Halves halves_;
     const std::shared_ptr<ValueCache> values_;
     const Tip tip_;
     const Database::Moment moment_;
@@ -185,22 +180,22 @@ class RocksStore final : public ChainStore {
     }
 
     Result<Amount> balance(const Address& address) const override {
-        return read_balance(*database_, address, nullptr);
+        return read_balance(*halves_.records, address, nullptr);
     }
     Result<std::optional<chain::BlobMeta>> blob_meta(const BlobKey& key) const override {
-        return read_meta(*database_, key, nullptr);
+        return read_meta(*halves_.records, key, nullptr);
     }
     Result<std::optional<std::pair<BlobKey, chain::BlobMeta>>> first_blob_from(
         const BlobKey& start) const override;
 
     Result<void> commit(const chain::Block& block, const chain::BlockSummary& summary,
                         const chain::Changes& changes, Durability durability) override;
-    Result<void> sync() override { return database_->sync(); }
+    Result<void> sync() override;
 
     Result<SharedBytes> block_bytes(const BlockId& id) const override;
     Result<BlockId> block_id_at(std::uint64_t height) const override {
-        BLOBVM_TRY(const IndexRecord index, read_index(*database_, height));
-        return index.id;
+        BLOBVM_TRY(const IndexRecord index, read_index(*halves_.records, height));
+        return index.summary.id;
     }
     Result<std::vector<chain::BlockSummary>> recent_summaries(
         std::int64_t lookback_s) const override;
@@ -219,51 +214,64 @@ class RocksStore final : public ChainStore {
 
     Result<Hash256> consensus_digest() const override;
     Stats stats() const override;
-    void close() override { database_->close(); }
+    void close() override;
 
     Result<Hash256> genesis_hash() const {
-        BLOBVM_TRY(const auto record, database_->get(Family::kState, detail::genesis_key().view()));
+        BLOBVM_TRY(const auto record, halves_.records->get(detail::genesis_key().view()));
         if (!record) return fail(ErrorCode::kNotFound, "the store holds no chain");
         return detail::decode_id<Hash256>(*record);
     }
 
   private:
-    RocksStore(std::shared_ptr<Database> database, const OpenOptions& options)
-        : database_{std::move(database)},
+    RocksStore(Halves halves, const OpenOptions& options)
+        : halves_{std::move(halves)},
           undo_depth_{std::max<std::uint64_t>(options.undo_depth, 1)},
           values_{std::make_shared<ValueCache>(options.cache_bytes / 4 * 3)} {}
 
     /// Finds the tip and the oldest undo record.
     Result<void> load();
 
+    /// Goes back to where the log is whole, if the machine went down before it was on disk.
+    Result<void> drop_lost_blocks() EXCLUDES(writer_);
+
     Result<UndoRecord> undo_of(const chain::Changes& changes) const;
+    Result<void> undo_blocks_above(std::uint64_t height) REQUIRES(writer_);
     Result<void> undo_tip(const Tip& tip) REQUIRES(writer_);
 
-    void put(Family family, const RecordKey& key, std::string_view value) REQUIRES(writer_) {
-        database_->put(batch_, family, key.view(), value);
+    void put(const RecordKey& key, std::string_view value) REQUIRES(writer_);
+    void remove(const RecordKey& key) REQUIRES(writer_);
+
+    /// Appends the block to the log; its records go into the batch.
+    Result<Place> put_block(const chain::Block& block, const chain::BlockSummary& summary,
+                            Durability durability) REQUIRES(writer_);
+    void put_blobs(const chain::Block& block, Place place, const chain::Changes& changes)
+        REQUIRES(writer_);
+
+    /// The result of writing to the log: a failure is final, as one of the records' is.
+    template <class T>
+    Result<T> logged(Result<T> result) {
+        if (!result) halves_.records->give_up(result.error().detail);
+        return result;
     }
-    void remove(Family family, const RecordKey& key) REQUIRES(writer_) {
-        database_->remove(batch_, family, key.view());
-    }
-    void put_block(const chain::Block& block, FeeUnits units) REQUIRES(writer_);
 
     std::shared_ptr<const RocksSnapshot> published() const EXCLUDES(mutex_) {
         const Lock lock{mutex_};
         return published_;
     }
     void publish(const Tip& tip, std::uint64_t oldest_reachable) EXCLUDES(mutex_) {
-        auto now = std::make_shared<const RocksSnapshot>(database_, values_, tip);
+        auto now = std::make_shared<const RocksSnapshot>(halves_, values_, tip);
         const Lock lock{mutex_};
         published_.swap(now);  // the old one goes after the lock
         oldest_reachable_ = oldest_reachable;
     }
 
-    const std::shared_ptr<Database> database_;
+    const Halves halves_;
     const std::uint64_t undo_depth_;
     const std::shared_ptr<ValueCache> values_;
 
     Mutex writer_ ACQUIRED_BEFORE(mutex_);
-    rocksdb::WriteBatch batch_ GUARDED_BY(writer_);  ///< kept for its memory
+    rocksdb::WriteBatch batch_ GUARDED_BY(writer_);        ///< kept for its memory
+    std::uint64_t synced_height_ GUARDED_BY(writer_) = 0;  ///< to which the log is on disk
 
     mutable Mutex mutex_;
     std::shared_ptr<const RocksSnapshot> published_ GUARDED_BY(mutex_);  ///< null: no chain yet
@@ -286,39 +294,95 @@ Result<std::shared_ptr<Database>> open_patiently(const std::string& folder,
 Result<std::unique_ptr<ChainStore>> RocksStore::open(const OpenOptions& options) {
     const std::string folder = database_folder(options.directory);
     BLOBVM_TRY(detail::ensure_stamped(folder, options.chain_id));
-    BLOBVM_TRY(auto database, open_patiently(folder, options.cache_bytes / 4));
-    std::unique_ptr<RocksStore> store{new RocksStore{std::move(database), options}};
+    BLOBVM_TRY(auto records, open_patiently(folder, options.cache_bytes / 4));
+    BLOBVM_TRY(std::shared_ptr<BlockLog> log, BlockLog::open(log_folder(options.directory)));
+    std::unique_ptr<RocksStore> store{
+        new RocksStore{{std::move(records), std::move(log)}, options}};
     BLOBVM_TRY(store->load());
+    if (store->has_chain()) BLOBVM_TRY(store->drop_lost_blocks());
     return std::unique_ptr<ChainStore>{std::move(store)};
 }
 
 Result<void> RocksStore::load() {
-    auto last = read_last_accepted(*database_);
+    auto last = read_last_accepted(*halves_.records);
     if (!last && last.error().code == ErrorCode::kNotFound) return {};  // no chain yet
     BLOBVM_TRY(const BlockId id, std::move(last));
-    auto stored = read_stored(*database_, id);
-    if (!stored) return damaged("last accepted block: " + stored.error().message());
-    BLOBVM_TRY(const chain::RawBlock block, chain::decode_block(std::move(*stored)));
-    const Tip tip{.height = block.header.height, .id = id};
-    BLOBVM_TRY(const IndexRecord index, read_index(*database_, tip.height));
-    if (index.id != id) return damaged("height index and last accepted block differ");
+    const auto height = read_height(*halves_.records, id);
+    if (!height) return damaged("last accepted block: " + height.error().message());
+    BLOBVM_TRY(const IndexRecord index, read_index(*halves_.records, *height));
+    if (index.summary.id != id) return damaged("height index and last accepted block differ");
 
     std::optional<std::uint64_t> oldest_undo;
-    BLOBVM_TRY(database_->scan(detail::undo_key(0).view(), detail::undo_key(~0ULL).view(),
-                               [&](std::string_view key, std::string_view) {
-                                   oldest_undo = detail::height_of_undo_key(key);
-                                   return false;
-                               }));
-    publish(tip, oldest_undo && *oldest_undo > 0 ? *oldest_undo - 1 : tip.height);
+    BLOBVM_TRY(halves_.records->scan(detail::undo_key(0).view(), detail::undo_key(~0ULL).view(),
+                                     [&](std::string_view key, std::string_view) {
+                                         oldest_undo = detail::height_of_undo_key(key);
+                                         return false;
+                                     }));
+    publish({.height = *height, .id = id},
+            oldest_undo && *oldest_undo > 0 ? *oldest_undo - 1 : *height);
     return {};
 }
 
-void RocksStore::put_block(const chain::Block& block, FeeUnits units) {
-    const Bytes stored = chain::stored_form(block);
-    put(Family::kBodies, detail::block_key(block.id), as_chars(stored));
-    put(Family::kState, detail::index_key(block.header.height),
-        detail::encode_index({.id = block.id, .units = units}));
-    put(Family::kState, detail::last_accepted_key(), as_chars(block.id.view()));
+Result<void> RocksStore::drop_lost_blocks() {
+    const Lock writing{writer_};
+    BLOBVM_TRY(const IndexRecord last, read_index(*halves_.records, tip().height));
+    synced_height_ = last.synced_height;
+    for (std::uint64_t height = synced_height_ + 1; height <= tip().height; ++height) {
+        BLOBVM_TRY(const IndexRecord index, read_index(*halves_.records, height));
+        const auto whole = read_block(*halves_.log, index);
+        if (whole) continue;
+        if (whole.error().code != ErrorCode::kCorruption) return fail(whole.error());
+        log::warn("blocks were not on disk when the machine went down, they are dropped",
+                  fmt::format("heights {} to {}", height, tip().height));
+        return undo_blocks_above(height - 1);
+    }
+    return {};
+}
+
+void RocksStore::put(const RecordKey& key, std::string_view value) {
+    const std::string_view name = key.view();
+    CHECK(batch_.Put({name.data(), name.size()}, {value.data(), value.size()}).ok());
+}
+
+void RocksStore::remove(const RecordKey& key) {
+    const std::string_view name = key.view();
+    CHECK(batch_.Delete({name.data(), name.size()}).ok());
+}
+
+Result<Place> RocksStore::put_block(const chain::Block& block, const chain::BlockSummary& summary,
+                                    Durability durability) {
+    BLOBVM_TRY(halves_.records->not_failed());
+    BLOBVM_TRY(const Place place, logged(halves_.log->append(block.bytes.view())));
+    if (durability == Durability::kSynced) {
+        BLOBVM_TRY(logged(halves_.log->sync()));
+        synced_height_ = summary.height;
+    }
+    put(detail::block_key(block.id), detail::encode_height(summary.height));
+    put(detail::index_key(summary.height),
+        detail::encode_index({.summary = summary,
+                              .place = place,
+                              .size_bytes = static_cast<std::uint32_t>(block.bytes.size()),
+                              .synced_height = synced_height_}));
+    put(detail::transactions_key(summary.height), detail::encode_ids(summary.transactions));
+    put(detail::last_accepted_key(), as_chars(block.id.view()));
+    return place;
+}
+
+/// In the order of their keys, which is the quickest for the database.
+void RocksStore::put_blobs(const chain::Block& block, Place place, const chain::Changes& changes) {
+    const std::vector<std::size_t> offsets = chain::value_offsets(block);
+    std::vector<std::pair<BlobKey, BlobRecord>> blobs;
+    blobs.reserve(changes.blobs.size());
+    std::size_t i = 0;
+    for (const auto& [key, meta] : changes.blobs) {  // in the order of their transactions
+        while (i < offsets.size() && block.transactions[i]->id != meta.tx) ++i;
+        CHECK(i < offsets.size());
+        const auto offset = static_cast<std::uint32_t>(offsets[i]);
+        blobs.emplace_back(key, BlobRecord{meta, {place.file, place.offset + offset}});
+    }
+    std::sort(blobs.begin(), blobs.end(),
+              [](const auto& a, const auto& b) { return a.first < b.first; });
+    for (const auto& [key, record] : blobs) put(detail::blob_key(key), detail::encode_blob(record));
 }
 
 Result<void> RocksStore::create(const chain::Genesis& genesis, const chain::Block& block,
@@ -327,13 +391,12 @@ Result<void> RocksStore::create(const chain::Genesis& genesis, const chain::Bloc
     if (has_chain()) return fail(ErrorCode::kInvalidState, "the store holds a chain already");
     batch_.Clear();
     const Hash256 hash = keccak256(chain::encode_genesis(genesis));
-    put(Family::kState, detail::genesis_key(), as_chars(hash.view()));
+    put(detail::genesis_key(), as_chars(hash.view()));
     for (const chain::Allocation& allocation : balances) {
-        put(Family::kState, detail::balance_key(allocation.address),
-            detail::encode_balance(allocation.balance));
+        put(detail::balance_key(allocation.address), detail::encode_balance(allocation.balance));
     }
-    put_block(block, FeeUnits{});
-    BLOBVM_TRY(database_->write(batch_, /*sync=*/true));
+    BLOBVM_TRY(put_block(block, chain::summarise(block, genesis), Durability::kSynced));
+    BLOBVM_TRY(halves_.records->write(batch_, /*sync=*/true));
     publish({.height = block.header.height, .id = block.id}, block.header.height);
     return {};
 }
@@ -343,16 +406,16 @@ Result<std::optional<std::pair<BlobKey, chain::BlobMeta>>> RocksStore::first_blo
     const RecordKey first = detail::blob_key(start);
     std::optional<std::pair<BlobKey, std::string>> found;
     bool odd = false;
-    BLOBVM_TRY(
-        database_->scan(first.view(), "\3\x30", [&](std::string_view key, std::string_view record) {
+    BLOBVM_TRY(halves_.records->scan(
+        first.view(), "\3\x30", [&](std::string_view key, std::string_view record) {
             odd = key.size() != 2 + BlobKey::kSize;
             if (!odd) found.emplace(BlobKey::from(as_bytes(key.substr(2))), record);
             return false;
         }));
     if (odd) return damaged("blob record of odd key length");
     if (!found) return std::optional<std::pair<BlobKey, chain::BlobMeta>>{};
-    BLOBVM_TRY(const chain::BlobMeta meta, chain::decode_blob_meta(as_bytes(found->second)));
-    return std::optional{std::pair{found->first, meta}};
+    BLOBVM_TRY(const BlobRecord blob, detail::decode_blob(found->second));
+    return std::optional{std::pair{found->first, blob.meta}};
 }
 
 Result<UndoRecord> RocksStore::undo_of(const chain::Changes& changes) const {
@@ -363,7 +426,7 @@ Result<UndoRecord> RocksStore::undo_of(const chain::Changes& changes) const {
         keys.push_back(detail::balance_key(address));
         views.push_back(keys.back().view());  // stays: `keys` does not grow beyond its capacity
     }
-    BLOBVM_TRY(const auto before, database_->get_many(views));
+    BLOBVM_TRY(const auto before, halves_.records->get_many(views));
 
     UndoRecord undo;
     for (std::size_t i = 0; i < before.size(); ++i) {
@@ -389,44 +452,58 @@ Result<void> RocksStore::commit(const chain::Block& block, const chain::BlockSum
     BLOBVM_TRY(const UndoRecord undo, undo_of(changes));
 
     batch_.Clear();
-    put_block(block, summary.units);
-    // In the order of their keys, which is the quickest for the database.
+    BLOBVM_TRY(const Place place, put_block(block, summary, durability));
+    // In the order of their keys, too.
     for (const chain::Transaction* tx : sorted_by(block.transactions, [](const auto& each) {
              return std::pair{each->id, each.get()};
          })) {
-        put(Family::kState, detail::transaction_key(tx->id), "");
-        const chain::SetFields* const set = tx->fields().set();
-        if (set != nullptr && !set->value.empty()) {
-            put(Family::kBodies, detail::value_key(tx->id), as_chars(set->value));
-        }
+        put(detail::transaction_key(tx->id), "");
     }
+    put_blobs(block, place, changes);
     const auto with_key = [](const auto& each) { return std::pair{each.first, &each}; };
-    for (const auto* blob : sorted_by(changes.blobs, with_key)) {
-        const Bytes record = chain::encode_blob_meta(blob->second);
-        put(Family::kState, detail::blob_key(blob->first), as_chars(record));
-    }
     for (const auto* account : sorted_by(changes.balances, with_key)) {
-        put(Family::kState, detail::balance_key(account->first),
-            detail::encode_balance(account->second));
+        put(detail::balance_key(account->first), detail::encode_balance(account->second));
     }
-    put(Family::kState, detail::undo_key(height), detail::encode_undo(undo));
+    put(detail::undo_key(height), detail::encode_undo(undo));
     // Usually one; more where the depth has been lowered.
     std::uint64_t oldest = oldest_reachable_height();
     for (; oldest + undo_depth_ < height; ++oldest) {
-        remove(Family::kState, detail::undo_key(oldest + 1));
+        remove(detail::undo_key(oldest + 1));
     }
-    BLOBVM_TRY(database_->write(batch_, durability == Durability::kSynced));
+    BLOBVM_TRY(halves_.records->write(batch_, durability == Durability::kSynced));
     publish({.height = height, .id = block.id}, oldest);
     return {};
 }
 
+Result<void> RocksStore::sync() {
+    const Lock writing{writer_};
+    BLOBVM_TRY(halves_.records->not_failed());
+    if (!has_chain() || synced_height_ == tip().height) return halves_.records->sync();
+    BLOBVM_TRY(logged(halves_.log->sync()));
+    synced_height_ = tip().height;
+    BLOBVM_TRY(IndexRecord index, read_index(*halves_.records, synced_height_));
+    index.synced_height = synced_height_;
+    batch_.Clear();
+    put(detail::index_key(synced_height_), detail::encode_index(index));
+    return halves_.records->write(batch_, /*sync=*/true);
+}
+
+void RocksStore::close() {
+    if (!halves_.records->failure()) {
+        const auto synced = sync();
+        if (!synced && synced.error().code != ErrorCode::kClosed) {
+            log::error("closing the store", synced.error().message());
+        }
+    }
+    halves_.records->close();
+}
+
 Result<SharedBytes> RocksStore::block_bytes(const BlockId& id) const {
-    BLOBVM_TRY(SharedBytes stored, read_stored(*database_, id));
-    return chain::full_form(id, std::move(stored), [this](const TxId& tx) -> Result<Bytes> {
-        BLOBVM_TRY(const auto value, database_->get(Family::kBodies, detail::value_key(tx).view()));
-        if (!value) return damaged("stored block without a value");
-        return to_bytes(as_bytes(*value));
-    });
+    BLOBVM_TRY(const std::uint64_t height, read_height(*halves_.records, id));
+    BLOBVM_TRY(const IndexRecord index, read_index(*halves_.records, height));
+    if (index.summary.id != id) return damaged("a block's height is another block's");
+    BLOBVM_TRY(std::string bytes, read_block(*halves_.log, index));
+    return SharedBytes{std::move(bytes)};
 }
 
 Result<std::vector<chain::BlockSummary>> RocksStore::recent_summaries(
@@ -434,7 +511,7 @@ Result<std::vector<chain::BlockSummary>> RocksStore::recent_summaries(
     if (!has_chain()) return fail(ErrorCode::kNotFound, "the store holds no chain");
     std::vector<chain::BlockSummary> newest_first;
     for (std::uint64_t height = tip().height;; --height) {
-        BLOBVM_TRY(chain::BlockSummary summary, read_summary(*database_, height));
+        BLOBVM_TRY(chain::BlockSummary summary, read_summary(*halves_.records, height));
         if (!newest_first.empty() && newest_first.back().parent != summary.id) {
             return damaged(fmt::format("block at height {} is not the parent of the next", height));
         }
@@ -455,37 +532,41 @@ Result<void> RocksStore::roll_back_to(std::uint64_t height) {
                     fmt::format("undo records reach back to height {}, not {}",
                                 oldest_reachable_height(), height));
     }
+    return undo_blocks_above(height);
+}
+
+Result<void> RocksStore::undo_blocks_above(std::uint64_t height) {
     if (tip().height <= height) return {};
     while (tip().height > height) BLOBVM_TRY(undo_tip(tip()));
-    return database_->sync();
+    synced_height_ = std::min(synced_height_, height);
+    return halves_.records->sync();
 }
 
 Result<void> RocksStore::undo_tip(const Tip& tip) {
-    BLOBVM_TRY(const chain::BlockSummary block, read_summary(*database_, tip.height));
-    BLOBVM_TRY(const auto record,
-               database_->get(Family::kState, detail::undo_key(tip.height).view()));
+    BLOBVM_TRY(const chain::BlockSummary block, read_summary(*halves_.records, tip.height));
+    BLOBVM_TRY(const auto record, halves_.records->get(detail::undo_key(tip.height).view()));
     if (!record) return damaged(fmt::format("no undo record for height {}", tip.height));
     BLOBVM_TRY(const UndoRecord undo, detail::decode_undo(*record));
 
     batch_.Clear();
     for (const TxId& id : block.transactions) {
-        remove(Family::kState, detail::transaction_key(id));
-        remove(Family::kBodies, detail::value_key(id));  // a transfer has none: no harm
+        remove(detail::transaction_key(id));
     }
-    for (const BlobKey& key : undo.blobs) remove(Family::kState, detail::blob_key(key));
+    for (const BlobKey& key : undo.blobs) remove(detail::blob_key(key));
     for (const auto& [address, balance] : undo.balances) {
         const RecordKey key = detail::balance_key(address);
         if (balance) {
-            put(Family::kState, key, detail::encode_balance(*balance));
+            put(key, detail::encode_balance(*balance));
         } else {
-            remove(Family::kState, key);
+            remove(key);
         }
     }
-    remove(Family::kBodies, detail::block_key(tip.id));
-    remove(Family::kState, detail::index_key(tip.height));
-    remove(Family::kState, detail::undo_key(tip.height));
-    put(Family::kState, detail::last_accepted_key(), as_chars(block.parent.view()));
-    BLOBVM_TRY(database_->write(batch_, /*sync=*/false));
+    remove(detail::block_key(tip.id));
+    remove(detail::index_key(tip.height));
+    remove(detail::transactions_key(tip.height));
+    remove(detail::undo_key(tip.height));
+    put(detail::last_accepted_key(), as_chars(block.parent.view()));
+    BLOBVM_TRY(halves_.records->write(batch_, /*sync=*/false));
     publish({.height = tip.height - 1, .id = block.parent}, oldest_reachable_height());
     return {};
 }
@@ -498,9 +579,11 @@ Result<Hash256> RocksStore::consensus_digest() const {
                                               std::byte(size >> 8), std::byte(size)};
         digest.update(length).update(as_bytes(bytes));
     };
-    BLOBVM_TRY(database_->scan("\1", "\5", [&](std::string_view key, std::string_view value) {
+    BLOBVM_TRY(halves_.records->scan("\1", "\5", [&](std::string_view key, std::string_view value) {
+        // Where a value lies is this node's own affair.
+        const bool blob = key.starts_with('\3');
         update(key);
-        update(value);
+        update(blob ? value.substr(0, detail::kBlobMetaBytes) : value);
         return true;
     }));
     return digest.finish();
@@ -508,9 +591,9 @@ Result<Hash256> RocksStore::consensus_digest() const {
 
 ChainStore::Stats RocksStore::stats() const {
     const ValueCache::Stats values = values_->stats();
-    const std::optional<std::string> failure = database_->failure();
-    return {.disk_bytes = database_->disk_bytes(),
-            .memory_bytes = database_->memory_bytes() + values.bytes,
+    const std::optional<std::string> failure = halves_.records->failure();
+    return {.disk_bytes = halves_.records->disk_bytes(),
+            .memory_bytes = halves_.records->memory_bytes() + values.bytes,
             .cache_hits = values.hits,
             .cache_misses = values.misses,
             .failed = failure.has_value(),

@@ -10,6 +10,7 @@
 #include <set>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "chain/base/mutex.hpp"
@@ -18,14 +19,8 @@
 
 namespace blobvm::vm::store::detail {
 
-/// Where a record lies. Both families share one log: a batch is atomic across them.
-enum class Family {
-    kState,   ///< small records
-    kBodies,  ///< values and blocks (prefixes 00 and 02); what is large goes to blob files
-};
-
-/// RocksDB with our options, which stops writing for good after the first failure, and can be
-/// closed beside readers. Safe from any thread; write() one thread at a time.
+/// RocksDB with our options for small records, which stops writing for good after the first
+/// failure, and can be closed beside readers. Safe from any thread; write() one thread at a time.
 class Database {
   public:
     /// The first failure of a write, flush or compaction; nothing is written after it.
@@ -61,28 +56,30 @@ class Database {
     };
 
     /// Reads one record; empty if there is none. Without a moment: what was written last.
-    Result<std::optional<std::string>> get(Family family, std::string_view key,
+    Result<std::optional<std::string>> get(std::string_view key,
                                            const Moment* moment = nullptr) const;
 
-    /// The same for many records of kState; result[i] belongs to keys[i].
+    /// The same for many records; result[i] belongs to keys[i].
     Result<std::vector<std::optional<std::string>>> get_many(
         const std::vector<std::string_view>& keys) const;
 
-    /// Calls `visit` with the records of kState from `start` (included) to `end` (not included),
-    /// in order, until it returns false.
+    /// Calls `visit` with the records from `start` (included) to `end` (not included), in order,
+    /// until it returns false.
     Result<void> scan(std::string_view start, std::string_view end,
                       const std::function<bool(std::string_view, std::string_view)>& visit,
                       const Moment* moment = nullptr) const;
 
-    void put(rocksdb::WriteBatch& batch, Family family, std::string_view key,
-             std::string_view value) const;
-    void remove(rocksdb::WriteBatch& batch, Family family, std::string_view key) const;
+    /// kStoreFailed once a write has failed.
+    Result<void> not_failed() const;
 
     /// All or nothing. With `sync` it is on disk afterwards. A failure is final: see failure().
     Result<void> write(rocksdb::WriteBatch& batch, bool sync);
 
     /// Everything written so far is on disk afterwards.
     Result<void> sync();
+
+    /// Writes nothing from now on, for this reason.
+    void give_up(std::string reason) { latch_->set(std::move(reason)); }
 
     std::optional<std::string> failure() const { return latch_->reason(); }
     std::uint64_t disk_bytes() const;
@@ -94,15 +91,9 @@ class Database {
   private:
     Database() = default;
 
-    rocksdb::ColumnFamilyHandle* handle(Family family) const {
-        return handles_[static_cast<std::size_t>(family)];
-    }
-    Result<void> not_failed() const;
-
     std::string folder_;
     std::shared_ptr<Latch> latch_ = std::make_shared<Latch>();
     std::unique_ptr<rocksdb::DB> db_;  ///< null once closed; used inside the gate only
-    std::vector<rocksdb::ColumnFamilyHandle*> handles_;
     std::shared_ptr<rocksdb::Cache> block_cache_;
     mutable Gate gate_;
 

@@ -11,7 +11,7 @@
 namespace blobvm::vm::store::detail {
 
 /// Changes with every incompatible change of records or options.
-constexpr int kFormat = 1;
+constexpr int kFormat = 2;
 
 /// Makes sure that `folder` is this chain's: makes it, stamped and durable, if it is missing or
 /// empty. kStoreForeign for another chain's or somebody else's files, kStoreFormat for another

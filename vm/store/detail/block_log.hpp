@@ -1,0 +1,66 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "chain/base/bytes.hpp"
+#include "chain/base/result.hpp"
+
+/// The bytes of accepted blocks, one block behind the other, in files that only ever grow.
+///
+/// Why not RocksDB's blob files: those are written a second time, out of its log, and checked by
+/// software on the way. Here a value is written once, as a part of its block, and what proves it is
+/// its key.
+///
+/// The log alone says nothing: where a block lies, and whether it was accepted, stands in the
+/// database. What no record there points to (a block that a crash cut off, blocks that were rolled
+/// back) is never read; it stays, for nothing in these files is ever changed.
+namespace blobvm::vm::store::detail {
+
+/// Where a part of the log begins.
+struct Place {
+    std::uint32_t file = 0;    ///< files are numbered from 1
+    std::uint32_t offset = 0;  ///< in the file, bytes
+
+    friend bool operator==(const Place&, const Place&) = default;
+};
+
+/// One thread at a time writes and syncs; reads are safe beside it, from any thread.
+class BlockLog {
+  public:
+    static constexpr std::uint64_t kFileBytes = 1024 * 1024 * 1024;
+
+    /// Opens the log in `folder`, or makes an empty one. A file grows to about `file_bytes`, at
+    /// most 2 GiB, before the next one begins. kStoreFailed.
+    static Result<std::unique_ptr<BlockLog>> open(const std::string& folder,
+                                                  std::uint64_t file_bytes = kFileBytes);
+    ~BlockLog();
+    BlockLog(const BlockLog&) = delete;
+    BlockLog& operator=(const BlockLog&) = delete;
+
+    /// Appends `bytes`, at most 1 GiB, and says where they lie. They are with the operating system
+    /// then, not on disk. kStoreFailed, after which the file's end is of no use to anybody.
+    Result<Place> append(ByteView bytes);
+
+    /// Everything appended so far is on disk afterwards. kStoreFailed.
+    Result<void> sync();
+
+    /// What lies there. kCorruption if the file is missing or ends before, kStoreFailed.
+    Result<std::string> read(Place place, std::size_t size) const;
+
+  private:
+    BlockLog(std::string folder, std::uint64_t file_bytes)
+        : folder_{std::move(folder)}, file_bytes_{file_bytes} {}
+
+    Result<void> open_file(std::uint32_t number);
+    std::string path_of(std::uint32_t number) const;
+
+    const std::string folder_;
+    const std::uint64_t file_bytes_;
+    int fd_ = -1;               ///< the last file, to which is appended; -1 before there is one
+    std::uint32_t number_ = 0;  ///< of the last file
+    std::uint64_t end_ = 0;     ///< of the last file, bytes
+};
+
+}  // namespace blobvm::vm::store::detail
