@@ -16,9 +16,29 @@ namespace {
 constexpr double kRound_s = 30;            ///< shorter than the window that the transactions name
 constexpr double kFloorSeconds = 0.25;     ///< for each piece, before and after a run
 constexpr std::size_t kBlocksWaiting = 4;  ///< in the mempool, before handing in pauses
-constexpr std::chrono::microseconds kPause{100};
 
 double ms_since(SteadyClock::time_point start) { return seconds_since(start) * 1e3; }
+
+/// Something that happens again and again, and can be waited for. Safe from any thread.
+class Event {
+  public:
+    void happened() {
+        ++times_;
+        times_.notify_all();
+    }
+    /// Returns once `condition` holds, which can only change when the event happens.
+    template <class Condition>
+    void wait_until(const Condition& condition) const {
+        for (;;) {
+            const std::uint32_t seen = times_.load();
+            if (condition()) return;
+            times_.wait(seen);
+        }
+    }
+
+  private:
+    std::atomic<std::uint32_t> times_{0};
+};
 
 /// When some of the transactions under way were handed in. Safe from any thread.
 class Departures {
@@ -82,6 +102,7 @@ class Round {
             make_blocks(seconds);
             ::pthread_setname_np(::pthread_self(), "blob-bench");
             over_ = true;
+            accepted_.happened();
         }
         rig_.clock().stop();
         result_.foreign_s += others.cpu_s();
@@ -112,9 +133,9 @@ class Round {
             const std::size_t begin = next_.fetch_add(options_.batch);
             if (begin >= load_.size()) break;
             const std::size_t end = std::min(begin + options_.batch, load_.size());
-            while (!over_ && rig_.vm().mempool().size() > kBlocksWaiting * result_.per_block) {
-                std::this_thread::sleep_for(kPause);
-            }
+            accepted_.wait_until([&] {
+                return over_ || rig_.vm().mempool().size() <= kBlocksWaiting * result_.per_block;
+            });
             if (over_) break;
             std::vector<SharedBytes> bytes;
             {
@@ -129,12 +150,16 @@ class Round {
             }
             loops_s += CountingExecutor::own_cpu_s() - loops_start_s;
             times.add(ms_since(start));
+            handed_in_.happened();
         }
-        const Lock lock{mutex_};
-        generate_s_ += generate_s;
-        submit_s_ += submit_s - loops_s;
-        result_.submit.add_all(times);
+        {
+            const Lock lock{mutex_};
+            generate_s_ += generate_s;
+            submit_s_ += submit_s - loops_s;
+            result_.submit.add_all(times);
+        }
         --submitting_;
+        handed_in_.happened();
     }
 
     void submit(std::vector<SharedBytes> bytes, SteadyClock::time_point start) {
@@ -154,13 +179,12 @@ class Round {
         std::size_t second_transactions = 0;
         double second_end_s = 1;
         while (seconds_since(start_) < seconds) {
-            const std::size_t waiting = rig_.vm().mempool().size();
-            if (waiting < result_.per_block && submitting_ > 0) {
-                std::this_thread::sleep_for(kPause);
-                continue;
-            }
-            if (waiting == 0) break;
+            handed_in_.wait_until([&] {
+                return rig_.vm().mempool().size() >= result_.per_block || submitting_ == 0;
+            });
+            if (rig_.vm().mempool().size() == 0) break;
             const chain::BlockPtr block = make_block();
+            accepted_.happened();
             result_.blocks += 1;
             result_.transactions += block->transactions.size();
             result_.value_bytes += block->transactions.size() * load_.shape().value_bytes;
@@ -212,6 +236,8 @@ class Round {
     std::atomic<bool> over_{false};
     std::atomic<std::size_t> next_{0};
     std::atomic<std::size_t> submitting_{0};
+    Event handed_in_;  ///< a batch, or the last one of a submitter
+    Event accepted_;   ///< a block; or the time is over
     Departures departures_;
     std::map<std::string, double> engine_cpu_s_;  ///< of the thread that makes blocks
 
