@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "chain/base/hex.hpp"
+#include "vm/store/detail/balance_cache.hpp"
 #include "vm/store/detail/value_cache.hpp"
 
 namespace blobvm::vm::store::detail {
@@ -137,6 +138,66 @@ TEST(ValueCacheTest, SameValueTwiceCountsOnce) {
     cache.add(filled<BlobKey>(1), value_of_size(60));
     cache.add(filled<BlobKey>(1), value_of_size(60));
     EXPECT_EQ(cache.stats().bytes, 60U);
+}
+
+using Balance = BalanceCache::Balance;
+
+Balance recorded(std::uint64_t amount) { return {.amount = Amount{amount}, .recorded = true}; }
+
+TEST(BalanceCacheTest, WhatWasReadBetweenWritesIsKnownAgain) {
+    BalanceCache cache;
+    EXPECT_EQ(cache.find(filled<Address>(1)), std::nullopt);
+    cache.keep(filled<Address>(1), recorded(7), cache.now());
+    cache.keep(filled<Address>(2), Balance{}, cache.now());
+    EXPECT_EQ(cache.find(filled<Address>(1)), recorded(7));
+    EXPECT_EQ(cache.find(filled<Address>(2)), Balance{}) << "that there is no record is known";
+    EXPECT_EQ(cache.find(filled<Address>(3)), std::nullopt);
+}
+
+TEST(BalanceCacheTest, WriteTellsTheNewBalance) {
+    BalanceCache cache;
+    cache.keep(filled<Address>(1), recorded(7), cache.now());
+    cache.begin_write();
+    cache.end_write({{filled<Address>(1), Amount{8}}, {filled<Address>(2), Amount{9}}});
+    EXPECT_EQ(cache.find(filled<Address>(1)), recorded(8));
+    EXPECT_EQ(cache.find(filled<Address>(2)), recorded(9));
+}
+
+TEST(BalanceCacheTest, WhatWasReadBesideAWriteIsNotKept) {
+    BalanceCache cache;
+    const auto before = cache.now();
+    cache.begin_write();
+    const auto during = cache.now();
+    cache.keep(filled<Address>(1), recorded(7), before);
+    cache.keep(filled<Address>(1), recorded(7), during);
+    cache.end_write({{filled<Address>(1), Amount{8}}});
+    cache.keep(filled<Address>(1), recorded(7), before);
+    cache.keep(filled<Address>(1), recorded(7), during);
+    EXPECT_EQ(cache.find(filled<Address>(1)), recorded(8));
+}
+
+TEST(BalanceCacheTest, NothingIsKnownAfterARollback) {
+    BalanceCache cache;
+    cache.keep(filled<Address>(1), recorded(7), cache.now());
+    cache.begin_write();
+    cache.forget_all();
+    EXPECT_EQ(cache.find(filled<Address>(1)), std::nullopt);
+    cache.keep(filled<Address>(1), recorded(6), cache.now());
+    EXPECT_EQ(cache.find(filled<Address>(1)), recorded(6));
+}
+
+TEST(BalanceCacheTest, AddressesOnOneSeatNeverAnswerForEachOther) {
+    BalanceCache cache;
+    for (int round = 0; round < 2; ++round) {
+        for (unsigned n = 0; n < 200'000; ++n) {
+            Address address;
+            for (std::size_t i = 0; i < 4; ++i) address.bytes[i] = std::byte(n >> (8 * i));
+            const auto found = cache.find(address);
+            EXPECT_TRUE(!found || *found == recorded(n));
+            cache.keep(address, recorded(n), cache.now());
+            EXPECT_EQ(cache.find(address), recorded(n));
+        }
+    }
 }
 
 }  // namespace

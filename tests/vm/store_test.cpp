@@ -370,6 +370,7 @@ TEST_F(StoreTest, ClosedStoreAnswersNothingButDoesNoHarm) {
     ASSERT_TRUE(maker_.extend(*store, 3));
     const auto snapshot = store->snapshot();
     const Commit next = maker_.after(store->tip());
+    EXPECT_TRUE(store->balance(Address{}));
     store->close();
     store->close();
 

@@ -188,29 +188,6 @@ Result<std::optional<std::string>> Database::get(std::string_view key, const Mom
     return failure_of(status);
 }
 
-Result<std::vector<std::optional<std::string>>> Database::get_many(
-    const std::vector<std::string_view>& keys) const {
-    const Gate::Visit visit{gate_};
-    if (!visit) return fail(ErrorCode::kClosed);
-    std::vector<rocksdb::Slice> slices;
-    slices.reserve(keys.size());
-    for (const std::string_view key : keys) slices.push_back(slice(key));
-    std::vector<rocksdb::PinnableSlice> values(keys.size());
-    std::vector<rocksdb::Status> statuses(keys.size());
-    db_->MultiGet(read_options(nullptr), db_->DefaultColumnFamily(), slices.size(), slices.data(),
-                  values.data(), statuses.data());
-
-    std::vector<std::optional<std::string>> result(keys.size());
-    for (std::size_t i = 0; i < keys.size(); ++i) {
-        if (statuses[i].ok()) {
-            result[i] = values[i].ToString();
-        } else if (!statuses[i].IsNotFound()) {
-            return failure_of(statuses[i]);
-        }
-    }
-    return result;
-}
-
 Result<void> Database::scan(std::string_view start, std::string_view end,
                             const std::function<bool(std::string_view, std::string_view)>& visit,
                             const Moment* moment) const {

@@ -12,6 +12,7 @@
 #include "chain/base/hashing.hpp"
 #include "chain/base/mutex.hpp"
 #include "vm/log.hpp"
+#include "vm/store/detail/balance_cache.hpp"
 #include "vm/store/detail/block_log.hpp"
 #include "vm/store/detail/database.hpp"
 #include "vm/store/detail/records.hpp"
@@ -21,6 +22,7 @@
 namespace blobvm::vm::store {
 namespace {
 
+using detail::BalanceCache;
 using detail::BlobRecord;
 using detail::BlockLog;
 using detail::Database;
@@ -61,10 +63,12 @@ struct Halves {
 
 // Reads that a snapshot and the store itself share: `at` is null for what was written last.
 
-Result<Amount> read_balance(const Database& records, const Address& address,
-                            const Database::Moment* at) {
+Result<BalanceCache::Balance> read_balance(const Database& records, const Address& address,
+                                           const Database::Moment* at) {
     BLOBVM_TRY(const auto record, records.get(detail::balance_key(address).view(), at));
-    return record ? detail::decode_balance(*record) : Amount{};
+    if (!record) return BalanceCache::Balance{};
+    BLOBVM_TRY(const Amount balance, detail::decode_balance(*record));
+    return BalanceCache::Balance{.amount = balance, .recorded = true};
 }
 
 Result<std::optional<BlobRecord>> read_blob(const Database& records, const BlobKey& key,
@@ -129,7 +133,8 @@ class RocksSnapshot final : public ChainSnapshot {
     Tip tip() const override { return tip_; }
 
     Result<Amount> balance(const Address& address) const override {
-        return read_balance(*halves_.records, address, &moment_);
+        BLOBVM_TRY(const auto balance, read_balance(*halves_.records, address, &moment_));
+        return balance.amount;
     }
 
     Result<std::optional<chain::BlobMeta>> blob_meta(const BlobKey& key) const override {
@@ -180,7 +185,8 @@ class RocksStore final : public ChainStore {
     }
 
     Result<Amount> balance(const Address& address) const override {
-        return read_balance(*halves_.records, address, nullptr);
+        BLOBVM_TRY(const auto balance, latest_balance(address));
+        return balance.amount;
     }
     Result<std::optional<chain::BlobMeta>> blob_meta(const BlobKey& key) const override {
         return read_meta(*halves_.records, key, nullptr);
@@ -234,6 +240,7 @@ class RocksStore final : public ChainStore {
     /// Goes back to where the log is whole, if the machine went down before it was on disk.
     Result<void> drop_lost_blocks() EXCLUDES(writer_);
 
+    Result<BalanceCache::Balance> latest_balance(const Address& address) const;
     Result<UndoRecord> undo_of(const chain::Changes& changes) const;
     Result<void> undo_blocks_above(std::uint64_t height) REQUIRES(writer_);
     Result<void> undo_tip(const Tip& tip) REQUIRES(writer_);
@@ -268,6 +275,7 @@ class RocksStore final : public ChainStore {
     const Halves halves_;
     const std::uint64_t undo_depth_;
     const std::shared_ptr<ValueCache> values_;
+    mutable BalanceCache balances_;
 
     Mutex writer_ ACQUIRED_BEFORE(mutex_);
     rocksdb::WriteBatch batch_ GUARDED_BY(writer_);        ///< kept for its memory
@@ -396,7 +404,10 @@ Result<void> RocksStore::create(const chain::Genesis& genesis, const chain::Bloc
         put(detail::balance_key(allocation.address), detail::encode_balance(allocation.balance));
     }
     BLOBVM_TRY(put_block(block, chain::summarise(block, genesis), Durability::kSynced));
-    BLOBVM_TRY(halves_.records->write(batch_, /*sync=*/true));
+    balances_.begin_write();
+    const Result<void> written = halves_.records->write(batch_, /*sync=*/true);
+    balances_.forget_all();
+    BLOBVM_TRY(written);
     publish({.height = block.header.height, .id = block.id}, block.header.height);
     return {};
 }
@@ -418,23 +429,21 @@ Result<std::optional<std::pair<BlobKey, chain::BlobMeta>>> RocksStore::first_blo
     return std::optional{std::pair{found->first, blob.meta}};
 }
 
-Result<UndoRecord> RocksStore::undo_of(const chain::Changes& changes) const {
-    std::vector<RecordKey> keys;
-    keys.reserve(changes.balances.size());
-    std::vector<std::string_view> views;
-    for (const auto& [address, balance] : changes.balances) {
-        keys.push_back(detail::balance_key(address));
-        views.push_back(keys.back().view());  // stays: `keys` does not grow beyond its capacity
-    }
-    BLOBVM_TRY(const auto before, halves_.records->get_many(views));
+Result<BalanceCache::Balance> RocksStore::latest_balance(const Address& address) const {
+    if (const auto known = balances_.find(address)) return *known;
+    const BalanceCache::Moment now = balances_.now();
+    BLOBVM_TRY(const auto balance, read_balance(*halves_.records, address, nullptr));
+    balances_.keep(address, balance, now);
+    return balance;
+}
 
+Result<UndoRecord> RocksStore::undo_of(const chain::Changes& changes) const {
     UndoRecord undo;
-    for (std::size_t i = 0; i < before.size(); ++i) {
-        std::optional<Amount> old;
-        if (before[i]) {
-            BLOBVM_TRY(old, detail::decode_balance(*before[i]));
-        }
-        undo.balances.emplace_back(changes.balances[i].first, old);
+    undo.balances.reserve(changes.balances.size());
+    for (const auto& [address, balance] : changes.balances) {
+        BLOBVM_TRY(const auto before, latest_balance(address));
+        undo.balances.emplace_back(address,
+                                   before.recorded ? std::optional{before.amount} : std::nullopt);
     }
     for (const auto& [key, meta] : changes.blobs) undo.blobs.push_back(key);
     return undo;
@@ -470,7 +479,13 @@ Result<void> RocksStore::commit(const chain::Block& block, const chain::BlockSum
     for (; oldest + undo_depth_ < height; ++oldest) {
         remove(detail::undo_key(oldest + 1));
     }
-    BLOBVM_TRY(halves_.records->write(batch_, durability == Durability::kSynced));
+    balances_.begin_write();
+    const Result<void> written = halves_.records->write(batch_, durability == Durability::kSynced);
+    if (!written) {
+        balances_.forget_all();
+        return written;
+    }
+    balances_.end_write(changes.balances);
     publish({.height = height, .id = block.id}, oldest);
     return {};
 }
@@ -496,6 +511,8 @@ void RocksStore::close() {
         }
     }
     halves_.records->close();
+    balances_.begin_write();  // nothing is written, but nothing may be told from now on either
+    balances_.forget_all();
 }
 
 Result<SharedBytes> RocksStore::block_bytes(const BlockId& id) const {
@@ -566,7 +583,10 @@ Result<void> RocksStore::undo_tip(const Tip& tip) {
     remove(detail::transactions_key(tip.height));
     remove(detail::undo_key(tip.height));
     put(detail::last_accepted_key(), as_chars(block.parent.view()));
-    BLOBVM_TRY(halves_.records->write(batch_, /*sync=*/false));
+    balances_.begin_write();
+    const Result<void> written = halves_.records->write(batch_, /*sync=*/false);
+    balances_.forget_all();
+    BLOBVM_TRY(written);
     publish({.height = tip.height - 1, .id = block.parent}, oldest_reachable_height());
     return {};
 }

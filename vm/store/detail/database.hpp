@@ -59,10 +59,6 @@ class Database {
     Result<std::optional<std::string>> get(std::string_view key,
                                            const Moment* moment = nullptr) const;
 
-    /// The same for many records; result[i] belongs to keys[i].
-    Result<std::vector<std::optional<std::string>>> get_many(
-        const std::vector<std::string_view>& keys) const;
-
     /// Calls `visit` with the records from `start` (included) to `end` (not included), in order,
     /// until it returns false.
     Result<void> scan(std::string_view start, std::string_view end,
