@@ -604,6 +604,14 @@ TEST_F(LostLogTest, CutFileCostsNoMoreThanItsUnsyncedBlocks) {
     expect_height(6);
 }
 
+TEST_F(LostLogTest, LastBlockIsDroppedWhoseRecordsReachedTheDiskBeforeItDid) {
+    ASSERT_TRUE(maker_.extend(*open(), 10, Durability::kSynced));
+    const auto whole_to_ten = fs::file_size(log());
+    ASSERT_TRUE(maker_.extend(*open(), 11, Durability::kSynced));
+    lose_from(whole_to_ten);
+    expect_height(10);
+}
+
 TEST_F(LostLogTest, NothingIsDroppedThatWasSynced) {
     ASSERT_TRUE(open()->sync());
     lose_from(whole_to_six_ + 100);
@@ -613,9 +621,10 @@ TEST_F(LostLogTest, NothingIsDroppedThatWasSynced) {
 }
 
 TEST_F(LostLogTest, MissingFileOfSyncedBlocksIsAnErrorOfTheirBlocksAlone) {
-    ASSERT_TRUE(maker_.extend(*open(), 10, Durability::kSynced));
+    ASSERT_TRUE(maker_.extend(*open(), 11, Durability::kSynced));
     fs::remove(log());
     const auto store = open();
+    EXPECT_EQ(store->tip().height, 10U);
     EXPECT_EQ(store->block_bytes(store->tip().id).error().code, ErrorCode::kCorruption);
     EXPECT_TRUE(maker_.extend(*store, 11));
     EXPECT_TRUE(store->block_bytes(store->tip().id));

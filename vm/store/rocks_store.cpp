@@ -55,7 +55,7 @@ auto sorted_by(const List& all, const Place& place) {
 Failure damaged(std::string detail) { return fail(ErrorCode::kCorruption, std::move(detail)); }
 
 /// The two halves of the store: records, and the blocks that they speak of. The log is written
-/// before the records that point into it.
+/// before the records that point into it; which of the two is on disk first is left open.
 struct Halves {
     std::shared_ptr<Database> records;
     std::shared_ptr<BlockLog> log;
@@ -248,6 +248,10 @@ class RocksStore final : public ChainStore {
     void put(const RecordKey& key, std::string_view value) REQUIRES(writer_);
     void remove(const RecordKey& key) REQUIRES(writer_);
 
+    /// Writes the batch and syncs both halves, if at all. In which order they reach the disk does
+    /// not matter: a block above the height that its own record calls synced is looked at on start.
+    Result<void> write(const Tip& tip, Durability durability) REQUIRES(writer_);
+
     /// Appends the block to the log; its records go into the batch.
     Result<Place> put_block(const chain::Block& block, const chain::BlockSummary& summary,
                             Durability durability) REQUIRES(writer_);
@@ -361,10 +365,7 @@ Result<Place> RocksStore::put_block(const chain::Block& block, const chain::Bloc
                                     Durability durability) {
     BLOBVM_TRY(halves_.records->not_failed());
     BLOBVM_TRY(const Place place, logged(halves_.log->append(block.bytes.view())));
-    if (durability == Durability::kSynced) {
-        BLOBVM_TRY(logged(halves_.log->sync()));
-        synced_height_ = summary.height;
-    }
+    if (durability == Durability::kSynced) halves_.log->begin_sync();
     put(detail::block_key(block.id), detail::encode_height(summary.height));
     put(detail::index_key(summary.height),
         detail::encode_index({.summary = summary,
@@ -374,6 +375,15 @@ Result<Place> RocksStore::put_block(const chain::Block& block, const chain::Bloc
     put(detail::transactions_key(summary.height), detail::encode_ids(summary.transactions));
     put(detail::last_accepted_key(), as_chars(block.id.view()));
     return place;
+}
+
+Result<void> RocksStore::write(const Tip& tip, Durability durability) {
+    const bool synced = durability == Durability::kSynced;
+    BLOBVM_TRY(halves_.records->write(batch_, synced));
+    if (!synced) return {};
+    BLOBVM_TRY(logged(halves_.log->sync()));
+    synced_height_ = tip.height;
+    return {};
 }
 
 /// In the order of their keys, which is the quickest for the database.
@@ -404,11 +414,13 @@ Result<void> RocksStore::create(const chain::Genesis& genesis, const chain::Bloc
         put(detail::balance_key(allocation.address), detail::encode_balance(allocation.balance));
     }
     BLOBVM_TRY(put_block(block, chain::summarise(block, genesis), Durability::kSynced));
+    BLOBVM_TRY(logged(halves_.log->sync()));  // first: below genesis there is nothing to go back to
     balances_.begin_write();
-    const Result<void> written = halves_.records->write(batch_, /*sync=*/true);
+    const Tip first{.height = block.header.height, .id = block.id};
+    const Result<void> written = write(first, Durability::kSynced);
     balances_.forget_all();
     BLOBVM_TRY(written);
-    publish({.height = block.header.height, .id = block.id}, block.header.height);
+    publish(first, first.height);
     return {};
 }
 
@@ -480,13 +492,14 @@ Result<void> RocksStore::commit(const chain::Block& block, const chain::BlockSum
         remove(detail::undo_key(oldest + 1));
     }
     balances_.begin_write();
-    const Result<void> written = halves_.records->write(batch_, durability == Durability::kSynced);
+    const Tip next{.height = height, .id = block.id};
+    const Result<void> written = write(next, durability);
     if (!written) {
         balances_.forget_all();
         return written;
     }
     balances_.end_write(changes.balances);
-    publish({.height = height, .id = block.id}, oldest);
+    publish(next, oldest);
     return {};
 }
 
