@@ -668,6 +668,9 @@ TEST_F(StoreTest, OptionsThatGuardTheDataAreAsDecided) {
                              "paranoid_file_checks=true",
                              "force_consistency_checks=true",
                              "compression=kNoCompression",
+                             "cache_index_and_filter_blocks=true",
+                             "partition_filters=true",
+                             "index_type=kTwoLevelIndexSearch",
                              "checksum=kXXH3"}) {
         EXPECT_NE(options.find(std::string{line} + "\n"), std::string::npos) << line;
     }

@@ -76,6 +76,13 @@ rocksdb::Options database_options(const std::shared_ptr<rocksdb::Cache>& cache) 
     rocksdb::BlockBasedTableOptions table;
     table.block_cache = cache;
     table.filter_policy.reset(rocksdb::NewBloomFilterPolicy(10));
+    // Filters and indexes grow with the chain: in the cache they are bounded, and in small parts,
+    // of which the cache holds those that are used.
+    table.cache_index_and_filter_blocks = true;
+    table.index_type = rocksdb::BlockBasedTableOptions::kTwoLevelIndexSearch;
+    table.partition_filters = true;
+    table.pin_top_level_index_and_filter = true;
+    table.pin_l0_filter_and_index_blocks_in_cache = true;
     table.checksum = rocksdb::kXXH3;
     table.format_version = 5;
 
