@@ -4,7 +4,7 @@ source "$(dirname -- "${BASH_SOURCE[0]}")/lib.sh"
 
 usage() {
     cat <<'TEXT'
-scripts/bench.sh [--quick] [OUT]
+scripts/bench.sh [--quick] [--soak] [OUT]
 
 Installs the Debian packages that are missing, builds a release with its benchmarks, runs them,
 prints one table of targets, and leaves in OUT (default build/bench-results, from the root of the
@@ -15,6 +15,7 @@ sources):
   modules/       what the suites of single modules say (Google Benchmark's JSON)
 
   --quick   less of everything: about three minutes after the build; a full run takes half an hour
+  --soak    and half an hour of load (with --quick: three minutes), to see whether memory grows
 
 The data goes to a fresh folder under TMPDIR (or /tmp): put that on the disk that you mean to
 measure. Leave the machine alone meanwhile.
@@ -24,11 +25,13 @@ TEXT
 }
 
 quick=()
+soak=()
 out=
 while (($#)); do
     case $1 in
         -h | --help) usage && exit ;;
         --quick) quick=(--quick) ;;
+        --soak) soak=(--soak) ;;
         -*) wrong_usage "unknown option $1" ;;
         *)
             [[ -z $out ]] || wrong_usage "at most one folder"
@@ -53,7 +56,7 @@ if git rev-parse --git-dir >/dev/null 2>&1; then
 fi
 
 SECONDS=0
-"$tree/bin/blob-bench" suite "${quick[@]}" --commit "$commit" --json "$out/results.json" |
+"$tree/bin/blob-bench" suite "${quick[@]}" "${soak[@]}" --commit "$commit" --json "$out/results.json" |
     tee "$out/targets.txt"
 
 modules=()

@@ -7,6 +7,7 @@
 #include <thread>
 #include <unordered_map>
 
+#include "bench/blob-bench/event.hpp"
 #include "bench/blob-bench/rig.hpp"
 #include "chain/base/mutex.hpp"
 
@@ -18,27 +19,6 @@ constexpr double kFloorSeconds = 0.25;     ///< for each piece, before and after
 constexpr std::size_t kBlocksWaiting = 4;  ///< in the mempool, before handing in pauses
 
 double ms_since(SteadyClock::time_point start) { return seconds_since(start) * 1e3; }
-
-/// Something that happens again and again, and can be waited for. Safe from any thread.
-class Event {
-  public:
-    void happened() {
-        ++times_;
-        times_.notify_all();
-    }
-    /// Returns once `condition` holds, which can only change when the event happens.
-    template <class Condition>
-    void wait_until(const Condition& condition) const {
-        for (;;) {
-            const std::uint32_t seen = times_.load();
-            if (condition()) return;
-            times_.wait(seen);
-        }
-    }
-
-  private:
-    std::atomic<std::uint32_t> times_{0};
-};
 
 /// When some of the transactions under way were handed in. Safe from any thread.
 class Departures {
@@ -193,11 +173,9 @@ class Round {
             second_transactions += block->transactions.size();
             if (seconds_since(start_) >= second_end_s) {
                 result_.per_second.add(static_cast<double>(second_transactions));
+                result_.resident.add(static_cast<double>(resident_bytes()));
                 second_transactions = 0;
                 second_end_s += 1;
-            }
-            if (result_.resident_half == 0 && seconds_since(start_) > seconds / 2) {
-                result_.resident_half = resident_bytes();
             }
         }
         result_.seconds += seconds_since(start_);
@@ -277,7 +255,6 @@ RunResult run_engine(const RunOptions& chosen) {
             kBlocksWaiting * result.per_block + (options.submitters + 1) * options.batch;
         Rig rig{{.shape = options.shape, .per_block = result.per_block, .mempool_size = room},
                 accounts};
-        result.resident_start = resident_bytes();
         double left_s = options.seconds;
         std::size_t left = options.count;
         while (left_s > 0) {
@@ -300,7 +277,6 @@ RunResult run_engine(const RunOptions& chosen) {
             // What did not get in before the time was over must not fill the next round's window.
             rig.clock().advance(std::chrono::minutes{2});
         }
-        result.resident_end = resident_bytes();
     }
     const Floor after = measure_floor(options.shape, result.per_block, kFloorSeconds);
     result.floor = mean_of(before, after);
@@ -343,8 +319,7 @@ Json RunResult::json() const {
             {"cpuSeconds", cpu},
             {"foreignCpuSeconds", foreign_s},
             {"generatorAlonePerSecond", generator_alone},
-            {"residentBytes",
-             {{"start", resident_start}, {"half", resident_half}, {"end", resident_end}}},
+            {"residentBytes", resident.json()},
             {"synced", synced},
             {"leftOut", left_out},
             {"floor", floor.json()}};

@@ -45,9 +45,9 @@ struct RunResult {
     double foreign_s = 0;        ///< processor seconds that other programs took meanwhile
     double generator_alone = 0;  ///< transactions/s that the load generator makes with nothing else
     std::uint64_t disk_bytes = 0;  ///< handed to the disk in the run, flushes included
-    std::uint64_t resident_start = 0, resident_half = 0, resident_end = 0;
-    std::string synced;    ///< what was on disk when
-    std::string left_out;  ///< what a node has and this has not
+    Samples resident;              ///< bytes in memory at the end of each whole second
+    std::string synced;            ///< what was on disk when
+    std::string left_out;          ///< what a node has and this has not
 
     Floor floor;  ///< measured right before and right after
 

@@ -49,6 +49,7 @@ struct Options {
     RunOptions run;
     bool transfers = false;
     bool quick = false;
+    bool soak = false;
     std::vector<std::string> only;
     std::string commit = "unknown";
     std::string findings;
@@ -86,11 +87,12 @@ void print_run(const RunResult& run) {
         fmt::print("  cpu {:<10} {:>8.2f} us/tx  {:>5.1f} %\n", name,
                    spent_s * 1e6 / static_cast<double>(run.transactions), 100 * spent_s / total_s);
     }
-    fmt::print("  written to disk {:.2f} bytes for each byte of values; resident {:.0f} MiB\n",
-               run.value_bytes == 0
-                   ? 0
-                   : static_cast<double>(run.disk_bytes) / static_cast<double>(run.value_bytes),
-               static_cast<double>(run.resident_end) / (1024 * 1024));
+    fmt::print(
+        "  written to disk {:.2f} bytes for each byte of values; resident {:.0f} MiB at most\n",
+        run.value_bytes == 0
+            ? 0
+            : static_cast<double>(run.disk_bytes) / static_cast<double>(run.value_bytes),
+        run.resident.max() / (1024 * 1024));
     fmt::print("  synced: {}\n  left out: {}\n", run.synced, run.left_out);
 }
 
@@ -208,6 +210,10 @@ int run_suite(const Options& options) {
         findings.runs.push_back(run_plugin(run, Way::kRpc));
     }
     part("memory", measure_memory);
+    if (options.soak || std::ranges::find(options.only, "soak") != options.only.end()) {
+        announce("soak");
+        measure_soak(findings, quick ? 180 : 1800);
+    }
     if (wanted_part("upload")) {
         announce("upload");
         measure_upload(findings, quick, engine_rate(findings, 204'800));
@@ -250,6 +256,7 @@ void add_run_options(CLI::App& app, Options& options) {
 void add_suite_options(CLI::App& app, Options& options) {
     app.add_flag("--quick", options.quick, "Less of everything: about two minutes");
     app.add_option("--json", options.json, "Write everything measured to this file");
+    app.add_flag("--soak", options.soak, "And 30 minutes of load, for the memory that it takes");
     app.add_option("--only", options.only, "Only these parts, by the names that a run tells");
     app.add_option("--commit", options.commit, "What is measured, for the record");
 }

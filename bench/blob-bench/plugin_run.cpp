@@ -11,6 +11,7 @@
 
 #include "bench/blob-bench/child.hpp"
 #include "bench/blob-bench/echo.hpp"
+#include "bench/blob-bench/event.hpp"
 #include "bench/blob-bench/plugin_rig.hpp"
 #include "chain/base/hashing.hpp"
 #include "chain/base/hex.hpp"
@@ -21,12 +22,12 @@ namespace {
 
 using Goal = Target::Goal;
 
+constexpr double kRound_s = 30;  ///< shorter than the window that the transactions name
 constexpr double kFloorSeconds = 0.25;
 constexpr std::size_t kBlocksWaiting = 4;
 constexpr std::size_t kMaxBody = 4 * 1024 * 1024;  ///< of our requests; the plugin takes 8 MiB
 constexpr std::size_t kSenders = 64;
 constexpr std::size_t kOutstanding = 16;
-constexpr std::chrono::microseconds kPause{100};
 constexpr double kMiB = 1024 * 1024;
 constexpr Shape kTransfers{.value_bytes = 0};
 
@@ -40,7 +41,9 @@ class Drive {
     Drive(PluginRig& rig, const Load& load, const RunOptions& options, Way way, RunResult& result)
         : rig_{rig}, load_{load}, options_{options}, way_{way}, result_{result} {}
 
-    void run() {
+    /// Returns when `seconds` are over or everything is accepted. What is left in the mempool then
+    /// is accepted, too, but does not count.
+    void run(double seconds) {
         const double own_start_s = process_cpu_s();
         const double plugin_start_s = cpu_seconds_of(rig_.pid());
         const std::uint64_t disk_start = written_bytes(rig_.pid());
@@ -52,13 +55,15 @@ class Drive {
             for (std::size_t n = 0; n < options_.submitters; ++n) {
                 submitters.emplace_back([this] { hand_in(); });
             }
-            make_blocks();
+            make_blocks(seconds);
             over_ = true;
+            step_.happened();
         }
-        result_.foreign_s = others.cpu_s();
-        result_.disk_bytes = written_bytes(rig_.pid()) - disk_start;
-        result_.cpu_s["plugin"] = cpu_seconds_of(rig_.pid()) - plugin_start_s;
-        result_.cpu_s["node and client"] = process_cpu_s() - own_start_s;
+        result_.foreign_s += others.cpu_s();
+        result_.disk_bytes += written_bytes(rig_.pid()) - disk_start;
+        result_.cpu_s["plugin"] += cpu_seconds_of(rig_.pid()) - plugin_start_s;
+        result_.cpu_s["node and client"] += process_cpu_s() - own_start_s;
+        while (accepted_ < taken_) accept(rig_.make_block());
     }
 
   private:
@@ -68,9 +73,8 @@ class Drive {
             const std::size_t begin = next_.fetch_add(options_.batch);
             if (begin >= load_.size()) break;
             const std::size_t end = std::min(begin + options_.batch, load_.size());
-            while (!over_ && taken_ - accepted_ > kBlocksWaiting * result_.per_block) {
-                std::this_thread::sleep_for(kPause);
-            }
+            step_.wait_until(
+                [&] { return over_ || taken_ - accepted_ <= kBlocksWaiting * result_.per_block; });
             if (over_) break;
             std::string body = issue_body(load_, begin, end);
             const auto start = SteadyClock::now();
@@ -83,50 +87,54 @@ class Drive {
             const Lock lock{mutex_};
             // A signature names a transaction as well as its id does, and costs no hash.
             departures_.emplace(signature_of(first), start);
+            step_.happened();
         }
-        const Lock lock{mutex_};
-        result_.submit.add_all(times);
+        {
+            const Lock lock{mutex_};
+            result_.submit.add_all(times);
+        }
         --submitting_;
+        step_.happened();
     }
 
     static Signature signature_of(ByteView standalone) {
         return Signature::from(standalone.last(Signature::kSize));
     }
 
-    void make_blocks() {
+    void make_blocks(double seconds) {
         std::size_t second_transactions = 0;
         double second_end_s = 1;
-        while (seconds_since(start_) < options_.seconds) {
-            const std::size_t waiting = taken_ - accepted_;
-            if (waiting < result_.per_block && submitting_ > 0) {
-                std::this_thread::sleep_for(kPause);
-                continue;
-            }
-            if (waiting == 0) break;
-            PluginRig::Made made = rig_.make_block();
+        while (seconds_since(start_) < seconds) {
+            step_.wait_until(
+                [&] { return taken_ - accepted_ >= result_.per_block || submitting_ == 0; });
+            if (taken_ == accepted_) break;
+            const PluginRig::Made made = rig_.make_block();
             result_.build.add(made.build_s * 1e3);
             result_.verify.add(made.verify_s * 1e3);
             result_.accept.add(made.accept_s * 1e3);
-            const chain::RawBlock block =
-                must(chain::decode_block(SharedBytes{std::move(made.bytes)}));
-            const std::size_t count = block.transactions.size();
-            accepted_ += count;
+            const std::size_t count = accept(made);
             result_.blocks += 1;
             result_.transactions += count;
             result_.value_bytes += count * load_.shape().value_bytes;
-            result_.block_bytes += block.bytes.size();
-            arrive(block);
+            result_.block_bytes += made.bytes.size();
             second_transactions += count;
             if (seconds_since(start_) >= second_end_s) {
                 result_.per_second.add(static_cast<double>(second_transactions));
+                result_.resident.add(static_cast<double>(resident_bytes(rig_.pid())));
                 second_transactions = 0;
                 second_end_s += 1;
             }
-            if (result_.resident_half == 0 && seconds_since(start_) > options_.seconds / 2) {
-                result_.resident_half = resident_bytes(rig_.pid());
-            }
         }
-        result_.seconds = seconds_since(start_);
+        result_.seconds += seconds_since(start_);
+    }
+
+    /// Counts the block's transactions out; returns how many there are.
+    std::size_t accept(const PluginRig::Made& made) {
+        const chain::RawBlock block = must(chain::decode_block(SharedBytes::copy_of(made.bytes)));
+        accepted_ += block.transactions.size();
+        arrive(block);
+        step_.happened();
+        return block.transactions.size();
     }
 
     void arrive(const chain::RawBlock& block) {
@@ -148,6 +156,7 @@ class Drive {
     std::atomic<bool> over_{false};
     std::atomic<std::size_t> next_{0};
     std::atomic<std::size_t> submitting_{0};
+    Event step_;  ///< transactions taken or accepted, or the end of a submitter or of the time
     std::atomic<std::size_t> taken_{0};
     std::atomic<std::size_t> accepted_{0};
     Mutex mutex_;
@@ -293,6 +302,17 @@ void measure_small_blocks(Findings& findings, bool quick, PluginRig& rig, Echo& 
          .raw = {{"blockS", block_s.json()}, {"callS", call_s.json()}}});
 }
 
+/// Transactions per second that the load generator makes with nothing else to do.
+double generator_alone(const Load& load, const RunOptions& options) {
+    std::atomic<std::size_t> next{0};
+    return static_cast<double>(std::min(options.submitters, cores()) * options.batch) *
+           rate_per_thread(options.submitters, kFloorSeconds, [&](std::size_t) {
+               const std::size_t at = next++ * options.batch % load.size();
+               issue_body(load, at, std::min(at + options.batch, load.size()));
+               return 1.0;
+           });
+}
+
 }  // namespace
 
 RunResult run_plugin(const RunOptions& chosen, Way way) {
@@ -320,20 +340,18 @@ RunResult run_plugin(const RunOptions& chosen, Way way) {
                        .mempool_size = room,
                        .mempool_bytes = 1'000'000'000},
                       accounts};
-        auto count = static_cast<std::size_t>(before.bound() * options.seconds) + 1;
-        if (options.count > 0) count = std::min(count, options.count);
-        const Load load = rig.load(count);
-        std::atomic<std::size_t> next{0};
-        result.generator_alone =
-            static_cast<double>(std::min(options.submitters, cores()) * options.batch) *
-            rate_per_thread(options.submitters, kFloorSeconds, [&](std::size_t) {
-                const std::size_t at = next++ * options.batch % load.size();
-                issue_body(load, at, std::min(at + options.batch, load.size()));
-                return 1.0;
-            });
-        result.resident_start = resident_bytes(rig.pid());
-        Drive{rig, load, options, way, result}.run();
-        result.resident_end = resident_bytes(rig.pid());
+        std::size_t left = options.count;
+        for (double left_s = options.seconds; left_s > 0; left_s -= kRound_s) {
+            const double round_s = std::min(left_s, kRound_s);
+            auto count = static_cast<std::size_t>(before.bound() * round_s) + 1;
+            if (options.count > 0) count = std::min(count, left);
+            const Load load = rig.load(count);
+            if (result.generator_alone == 0) {
+                result.generator_alone = generator_alone(load, options);
+            }
+            Drive{rig, load, options, way, result}.run(round_s);
+            if (options.count > 0 && (left -= count) == 0) break;
+        }
     }
     result.floor = mean_of(before, measure_floor(options.shape, result.per_block, kFloorSeconds));
     return result;
@@ -405,6 +423,32 @@ void measure_memory(Findings& findings, bool quick) {
          .limit = 1.15,
          .note = "sets of 16 KiB in batches of 20; buffers that requests leave behind included",
          .raw = nullptr});
+}
+
+void measure_soak(Findings& findings, double seconds) {
+    RunOptions options;
+    options.seconds = seconds;
+    const RunResult run = run_plugin(options, Way::kPlugin);
+    // Caches and tables of bounded size fill up at first.
+    const std::vector<double>& all = run.resident.values();
+    const auto third = [&all](std::size_t n) {
+        Samples part;
+        for (std::size_t i = all.size() * n / 3; i < all.size() * (n + 1) / 3; ++i)
+            part.add(all[i]);
+        return part.median();
+    };
+    findings.targets.push_back(
+        {.what = fmt::format("memory, {:.0f} min of load", seconds / 60),
+         .measured = fmt::format("{:.1f} MiB", third(2) / kMiB),
+         .reference = fmt::format("in the second third, {:.1f} MiB", third(1) / kMiB),
+         .ratio = third(2) / third(1),
+         .goal = Goal::kAtMost,
+         .limit = 1.05,
+         .note = fmt::format("sets of 1 KiB, {} transactions, {} blocks; medians of the last and "
+                             "the second third; at most {:.1f} MiB",
+                             run.transactions, run.blocks, run.resident.max() / kMiB),
+         .raw = {{"residentBytes", run.resident.json()},
+                 {"acceptedInSecond", run.per_second.json()}}});
 }
 
 void measure_upload(Findings& findings, bool quick, double engine_large) {

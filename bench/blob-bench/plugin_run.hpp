@@ -19,6 +19,9 @@ RunResult run_plugin(const RunOptions& options, Way way);
 /// `engine_large` that for sets of 200 KiB, in transactions per second.
 void measure_boundary(Findings& findings, bool quick, double engine_small);
 void measure_memory(Findings& findings, bool quick);
+
+/// Load for so many seconds, and whether the plugin's memory grows meanwhile.
+void measure_soak(Findings& findings, double seconds);
 void measure_upload(Findings& findings, bool quick, double engine_large);
 
 }  // namespace blobvm::bench
