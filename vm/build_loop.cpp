@@ -30,6 +30,7 @@ BuildLoop::WaiterId BuildLoop::wait(std::function<void(bool)> answer) {
         waiter = next_waiter_++;
         if (!stopped_) {
             waiters_.emplace(waiter, std::move(answer));
+            if (std::exchange(preference_is_new_, false)) spaced_until_ = {};
             dirty_ = true;
             woken_.notify_all();
             return waiter;
@@ -51,13 +52,20 @@ void BuildLoop::wake() {
     woken_.notify_all();
 }
 
-void BuildLoop::built(bool success) {
+void BuildLoop::built(bool success, Time begun) {
     const Time now = clock_.now_steady();
     const Lock lock{mutex_};
-    not_before_ = now + (success ? build_interval_ : std::chrono::nanoseconds{kMinSpacing});
+    const bool on_time = begun >= due_ && begun - due_ < kMostLate;
+    if (success) due_ = (on_time ? due_ : begun) + build_interval_;
+    spaced_until_ = now + kMinSpacing;
     state_ = State::kDontBuild;  // until asked
     dirty_ = true;
     woken_.notify_all();
+}
+
+void BuildLoop::preferred() {
+    const Lock lock{mutex_};
+    preference_is_new_ = true;
 }
 
 BuildLoop::State BuildLoop::state() const {
@@ -88,7 +96,7 @@ bool BuildLoop::sleep() {
     if (waiters_.empty()) {
         woken_.wait(lock, roused);
     } else {
-        const auto until_due = not_before_ - clock_.now_steady();
+        const auto until_due = not_before() - clock_.now_steady();
         woken_.wait_for(
             lock,
             until_due > until_due.zero() ? std::max(until_due, kShortestSleep) : kPollInterval,
@@ -101,7 +109,7 @@ bool BuildLoop::sleep() {
 bool BuildLoop::should_ask() const {
     const Lock lock{mutex_};
     if (state_ == State::kDontBuild) return true;
-    return !waiters_.empty() && clock_.now_steady() >= not_before_;
+    return !waiters_.empty() && clock_.now_steady() >= not_before();
 }
 
 BuildLoop::Waiters BuildLoop::decide(bool work) {
@@ -111,12 +119,12 @@ BuildLoop::Waiters BuildLoop::decide(bool work) {
         return {};
     }
     const Time now = clock_.now_steady();
-    if (now < not_before_ || waiters_.empty()) {
+    if (now < not_before() || waiters_.empty()) {
         if (state_ == State::kDontBuild) state_ = State::kMayBuild;
         return {};
     }
     state_ = State::kBuilding;
-    not_before_ = now + kMinSpacing;
+    spaced_until_ = now + kMinSpacing;
     return std::exchange(waiters_, {});
 }
 
@@ -124,5 +132,7 @@ BuildLoop::Waiters BuildLoop::take_waiters() {
     const Lock lock{mutex_};
     return std::exchange(waiters_, {});
 }
+
+BuildLoop::Time BuildLoop::not_before() const { return std::max(due_, spaced_until_); }
 
 }  // namespace blobvm::vm

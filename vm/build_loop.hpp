@@ -19,12 +19,18 @@ namespace blobvm::vm {
 ///   kMayBuild   something is, but the last build is less than the interval ago
 ///   kBuilding   the engine is told: every waiter is answered
 ///
-/// Answers are at least kMinSpacing apart unless a build came between, so a build that keeps
-/// failing is asked for ten times a second at most.
+/// An answer comes at least kMinSpacing after the one before it, and after a build, unless the
+/// engine has come to prefer another block meanwhile: so a build that keeps failing is asked for
+/// ten times a second at most, and nobody is told to build beside what has just been built.
 class BuildLoop {
   public:
     enum class State { kDontBuild, kMayBuild, kBuilding };
+    using Time = std::chrono::steady_clock::time_point;
     static constexpr std::chrono::milliseconds kMinSpacing{100};
+
+    /// A build so much too late leaves the next one where it was due: under load there is one block
+    /// for each interval, not for each interval and the way of the answer to the engine and back.
+    static constexpr std::chrono::milliseconds kMostLate{10};
 
     /// \param has_work  see VirtualMachine::has_work; called without this object's lock
     BuildLoop(const Clock& clock, std::chrono::nanoseconds build_interval,
@@ -45,8 +51,12 @@ class BuildLoop {
     /// Something may have changed. Never blocks.
     void wake() EXCLUDES(mutex_);
 
-    /// A build has ended. After a success the interval runs, after a failure kMinSpacing.
-    void built(bool success) EXCLUDES(mutex_);
+    /// A build that began at `begun` has ended. After a success the interval runs from there.
+    void built(bool success, Time begun) EXCLUDES(mutex_);
+
+    /// The engine builds on another block from now on. It asks anew then, and drops what those who
+    /// wait already are told: so the spacing ends for the one who asks next.
+    void preferred() EXCLUDES(mutex_);
 
     State state() const EXCLUDES(mutex_);
 
@@ -54,7 +64,6 @@ class BuildLoop {
     void stop() EXCLUDES(mutex_);
 
   private:
-    using Time = std::chrono::steady_clock::time_point;
     using Waiters = std::map<WaiterId, std::function<void(bool)>>;
 
     /// Sleeps, asks, answers, until stopped: the thread.
@@ -66,6 +75,8 @@ class BuildLoop {
     /// The state that follows from has_work's answer, and whom to tell.
     Waiters decide(bool work) EXCLUDES(mutex_);
     Waiters take_waiters() EXCLUDES(mutex_);
+    /// When the next answer may come.
+    Time not_before() const REQUIRES(mutex_);
 
     const Clock& clock_;
     const std::chrono::nanoseconds build_interval_;
@@ -74,7 +85,9 @@ class BuildLoop {
     std::condition_variable_any woken_;
     Waiters waiters_ GUARDED_BY(mutex_);
     WaiterId next_waiter_ GUARDED_BY(mutex_) = 1;
-    Time not_before_ GUARDED_BY(mutex_){};
+    Time due_ GUARDED_BY(mutex_){};           ///< when the interval after the last block ends
+    Time spaced_until_ GUARDED_BY(mutex_){};  ///< by kMinSpacing
+    bool preference_is_new_ GUARDED_BY(mutex_) = false;  ///< since the last wait()
     State state_ GUARDED_BY(mutex_) = State::kDontBuild;
     bool dirty_ GUARDED_BY(mutex_) = false;
     bool stopped_ GUARDED_BY(mutex_) = false;

@@ -134,9 +134,16 @@ GossipLoop& Node::gossip() { return *impl_->gossip; }
 Metrics& Node::metrics() { return impl_->metrics; }
 
 Result<chain::BlockPtr> Node::build_block() {
+    const auto begun = impl_->clock.now_steady();
     Result<chain::BlockPtr> block = impl_->vm->build_block();
-    impl_->build_loop->built(block.has_value());
+    impl_->build_loop->built(block.has_value(), begun);
     return block;
+}
+
+void Node::set_preference(const BlockId& id) {
+    const BlockId before = impl_->vm->status().preferred;
+    impl_->vm->set_preference(id);
+    if (id != before) impl_->build_loop->preferred();
 }
 
 Result<std::string> Node::health() const {

@@ -41,6 +41,9 @@ class Node {
     /// vm().build_block(), told to the build loop.
     Result<chain::BlockPtr> build_block();
 
+    /// vm().set_preference(), told to the build loop where it changes anything.
+    void set_preference(const BlockId& id);
+
     /// {"healthy":..., ...} from memory; kStoreFailed with the reason when the store has failed.
     Result<std::string> health() const;
 

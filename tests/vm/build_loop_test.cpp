@@ -62,6 +62,12 @@ class BuildLoopTest : public ::testing::Test {
         });
     }
 
+    /// A block that the engine builds right now, verifies and prefers.
+    void build() {
+        loop_.built(/*success=*/true, clock_.now_steady());
+        loop_.preferred();
+    }
+
     /// The answers, once there are `count` of them; fails after a generous deadline.
     std::vector<bool> answers(std::size_t count) {
         std::unique_lock lock{mutex_};
@@ -177,7 +183,7 @@ TEST_F(BuildLoopTest, IntervalRunsBetweenBuilds) {
     set_work(true);
     wait();
     ASSERT_EQ(answers(1).size(), 1);
-    loop_.built(/*success=*/true);
+    build();
     wait();
     EXPECT_EQ(answers_in(BuildLoop::State::kMayBuild).size(), 1);
 
@@ -189,11 +195,54 @@ TEST_F(BuildLoopTest, IntervalRunsBetweenBuilds) {
     EXPECT_EQ(answers(2).size(), 2);
 }
 
+TEST_F(BuildLoopTest, IntervalRunsFromTheBuildsBeginning) {
+    set_work(true);
+    const auto begun = clock_.now_steady();
+    clock_.advance(20ms);
+    loop_.built(/*success=*/true, begun);
+    loop_.preferred();
+    wait();
+    clock_.advance(kInterval - 20ms - 1ns);
+    EXPECT_TRUE(answers_after_a_look().empty());
+
+    clock_.advance(1ns);
+    loop_.wake();
+    EXPECT_EQ(answers(1).size(), 1);
+}
+
+TEST_F(BuildLoopTest, BuildThatComesALittleLateDoesNotDelayTheNext) {
+    set_work(true);
+    build();
+    clock_.advance(kInterval + BuildLoop::kMostLate - 1ns);
+    build();
+    wait();
+    clock_.advance(kInterval - BuildLoop::kMostLate);
+    EXPECT_TRUE(answers_after_a_look().empty());
+
+    clock_.advance(1ns);
+    loop_.wake();
+    EXPECT_EQ(answers(1).size(), 1);
+}
+
+TEST_F(BuildLoopTest, BuildThatComesMuchTooLateHasAWholeIntervalBehindIt) {
+    set_work(true);
+    build();
+    clock_.advance(kInterval + BuildLoop::kMostLate);
+    build();
+    wait();
+    clock_.advance(kInterval - 1ns);
+    EXPECT_TRUE(answers_after_a_look().empty());
+
+    clock_.advance(1ns);
+    loop_.wake();
+    EXPECT_EQ(answers(1).size(), 1);
+}
+
 TEST_F(BuildLoopTest, FailedBuildIsTriedAgainAfterTheSpacing) {
     set_work(true);
     wait();
     ASSERT_EQ(answers(1).size(), 1);
-    loop_.built(/*success=*/false);
+    loop_.built(/*success=*/false, clock_.now_steady());
     wait();
     clock_.advance(BuildLoop::kMinSpacing - 1ns);
     EXPECT_EQ(answers_after_a_look().size(), 1);
@@ -216,6 +265,27 @@ TEST_F(BuildLoopTest, EngineThatDoesNotBuildIsToldAgainAfterTheSpacing) {
     EXPECT_EQ(answers(2).size(), 2);
 }
 
+TEST_F(BuildLoopTest, WhoAsksAfterANewPreferenceIsToldAtOnce) {
+    set_work(true);
+    wait();
+    ASSERT_EQ(answers(1).size(), 1);
+    loop_.preferred();
+    wait();
+
+    EXPECT_EQ(answers(2).size(), 2);
+}
+
+TEST_F(BuildLoopTest, WhoAskedBeforeTheNewPreferenceIsNot) {
+    set_work(true);
+    wait();
+    ASSERT_EQ(answers(1).size(), 1);
+    const auto waiter = wait();
+    loop_.preferred();
+
+    EXPECT_EQ(answers_after_a_look().size(), 1) << "the engine would drop it, and ask anew";
+    EXPECT_TRUE(loop_.cancel(waiter));
+}
+
 TEST_F(BuildLoopTest, WorkThatHasGoneIsSeen) {
     set_work(true);
     wait();
@@ -224,7 +294,7 @@ TEST_F(BuildLoopTest, WorkThatHasGoneIsSeen) {
         const std::scoped_lock lock{mutex_};
         work_ = false;
     }
-    loop_.built(/*success=*/true);
+    build();
     wait();
     clock_.advance(kInterval);
 
@@ -289,15 +359,26 @@ TEST_F(UnpacedBuildLoopTest, WithoutAnIntervalOneBuildFollowsAnother) {
     for (std::size_t i = 1; i <= 100; ++i) {
         wait();
         ASSERT_EQ(answers(i).size(), i);
-        loop_.built(/*success=*/true);
+        build();
     }
+}
+
+TEST_F(UnpacedBuildLoopTest, NobodyIsToldToBuildBesideTheBlockThatWasJustBuilt) {
+    set_work(true);
+    loop_.built(/*success=*/true, clock_.now_steady());
+    wait();
+    EXPECT_TRUE(answers_after_a_look().empty());
+
+    clock_.advance(BuildLoop::kMinSpacing);  // it may have vanished
+    loop_.wake();
+    EXPECT_EQ(answers(1).size(), 1);
 }
 
 TEST_F(UnpacedBuildLoopTest, FailingBuildDoesNotSpin) {
     set_work(true);
     wait();
     ASSERT_EQ(answers(1).size(), 1);
-    loop_.built(/*success=*/false);
+    loop_.built(/*success=*/false, clock_.now_steady());
     wait();
 
     EXPECT_EQ(answers_after_a_look().size(), 1);

@@ -379,7 +379,7 @@ Reactor* VmService::SetPreference(Context* context, const ::vm::SetPreferenceReq
         return answer(context);
     }
     return in_turn_with_node(context, [id = *id](Node& node) {
-        node.vm().set_preference(id);
+        node.set_preference(id);
         return Status::OK;
     });
 }
