@@ -29,6 +29,7 @@ using beast::error_code;
 constexpr std::string_view kScheme = "http://";
 constexpr std::string_view kSuffix = "/public";
 constexpr std::uint32_t kMaxHeaderBytes = 64 * 1024;
+constexpr std::size_t kReadBytes = 64 * 1024;  ///< Beast reads what the buffer holds, else 512
 
 Failure connection_failed(const Endpoint& endpoint, std::string_view what) {
     return fail(ErrorCode::kConnection, fmt::format("{}: {}", endpoint.host_header, what));
@@ -37,7 +38,9 @@ Failure connection_failed(const Endpoint& endpoint, std::string_view what) {
 /// One socket and the loop that runs its operations, in the caller's thread.
 class Connection {
   public:
-    explicit Connection(const Endpoint& endpoint) : endpoint_{endpoint}, stream_{loop_} {}
+    explicit Connection(const Endpoint& endpoint) : endpoint_{endpoint}, stream_{loop_} {
+        buffer_.reserve(kReadBytes);
+    }
 
     error_code open(std::chrono::milliseconds limit) {
         std::vector<tcp::endpoint> addresses;

@@ -37,6 +37,7 @@ using Elements = google::protobuf::RepeatedPtrField<::http::Element>;
 constexpr auto kRequestTimeout = std::chrono::seconds{30};
 constexpr auto kIdleTimeout = std::chrono::seconds{120};
 constexpr std::size_t kMaxHeaderBytes = 64 * 1024;
+constexpr std::size_t kReadBytes = 64 * 1024;  ///< Beast reads what the buffer holds, else 512
 constexpr std::string_view kNotBootstrapped =
     "API call rejected because chain is not done bootstrapping\n";
 
@@ -151,6 +152,7 @@ class HttpServer::Impl::Session : public std::enable_shared_from_this<Session> {
           }()},
           stream_{std::move(socket)} {
         ++server_.connections;
+        buffer_.reserve(kReadBytes);
         boost::system::error_code ignored;
         stream_.socket().set_option(tcp::no_delay{true}, ignored);
     }
