@@ -89,6 +89,15 @@ class Client {
 
     /// Hands over the standalone bytes of a signed transaction.
     virtual Result<TxId> issue_raw(ByteView standalone) = 0;
+
+    /// The same for several, in as few requests as the node takes; results[i] belongs to
+    /// standalone[i]. A request that failed is the error of all that were in it.
+    virtual std::vector<Result<TxId>> issue_raw_many(std::span<const SharedBytes> standalone) {
+        std::vector<Result<TxId>> results;
+        for (const SharedBytes& bytes : standalone) results.push_back(issue_raw(bytes.view()));
+        return results;
+    }
+
     virtual Result<std::vector<ActivityEntry>> recent_activity() = 0;
 };
 

@@ -27,6 +27,11 @@ Failure bad_answer(std::string_view what) {
 /// Whether a node of the original, which reads one object only, was sent a batch.
 bool refuses_batches(const json::Value& answer) { return answer.kind() == json::Kind::kObject; }
 
+/// What fits alone may not fit together.
+bool is_too_long(const Error& error) {
+    return error.code == ErrorCode::kHttpStatus && error.detail == "413";
+}
+
 TxStatus to_status(const jsonrpc::TxStatusReply& reply) {
     using Kind = TxStatus::Kind;
     if (reply.status == "accepted") return {Kind::kAccepted, {}};
@@ -138,6 +143,18 @@ class HttpClient final : public Client {
         return reply.tx_id;
     }
 
+    std::vector<Result<TxId>> issue_raw_many(std::span<const SharedBytes> standalone) override {
+        std::vector<Result<TxId>> results;
+        auto replies = call_each<jsonrpc::TxIdReply, jsonrpc::IssueRawTxArgs>(jsonrpc::kIssueRawTx,
+                                                                              standalone);
+        if (!replies && is_too_long(replies.error())) return Client::issue_raw_many(standalone);
+        if (!replies) return {standalone.size(), fail(replies.error())};
+        for (Result<jsonrpc::TxIdReply>& reply : *replies) {
+            results.push_back(reply ? Result<TxId>{reply->tx_id} : fail(reply.error()));
+        }
+        return results;
+    }
+
     Result<std::vector<ActivityEntry>> recent_activity() override {
         BLOBVM_TRY(const auto reply,
                    call<jsonrpc::RecentActivityReply>(jsonrpc::kRecentActivity, jsonrpc::NoArgs{}));
@@ -194,29 +211,44 @@ class HttpClient final : public Client {
         return Replies{};
     }
 
-    /// One batch for each kBatch ids; single calls to a node that has no batches.
+    /// The replies, or the first error among them.
     template <class Reply, class Args, class Id>
     Result<std::vector<Reply>> call_many(std::string_view method, std::span<const Id> ids) {
+        BLOBVM_TRY(auto answers, (call_each<Reply, Args>(method, ids)));
         std::vector<Reply> replies;
         replies.reserve(ids.size());
+        for (Result<Reply>& answer : answers) {
+            BLOBVM_TRY(Reply reply, std::move(answer));
+            replies.push_back(std::move(reply));
+        }
+        return replies;
+    }
+
+    /// One batch for each kBatch ids; single calls to a node that has no batches. Fails where a
+    /// request does; what the node refuses is an answer.
+    template <class Reply, class Args, class Id>
+    Result<std::vector<Result<Reply>>> call_each(std::string_view method, std::span<const Id> ids) {
+        std::vector<Result<Reply>> answers;
+        answers.reserve(ids.size());
         while (!ids.empty()) {
             const std::size_t count = std::min(ids.size(), kBatch);
-            BLOBVM_TRY(const bool done, call_batch<Args>(method, ids.first(count), replies));
+            BLOBVM_TRY(const bool done, call_batch<Args>(method, ids.first(count), answers));
             if (!done) {
                 for (const Id& id : ids.first(count)) {
-                    BLOBVM_TRY(Reply reply, call<Reply>(method, Args{id}));
-                    replies.push_back(std::move(reply));
+                    Result<Reply> reply = call<Reply>(method, Args{id});
+                    if (!reply && reply.error().code != ErrorCode::kRpc) return fail(reply.error());
+                    answers.push_back(std::move(reply));
                 }
             }
             ids = ids.subspan(count);
         }
-        return replies;
+        return answers;
     }
 
     /// False if the node has no batches.
     template <class Args, class Id, class Reply>
     Result<bool> call_batch(std::string_view method, std::span<const Id> ids,
-                            std::vector<Reply>& replies) {
+                            std::vector<Result<Reply>>& answers) {
         if (no_batches_ || ids.size() == 1) return false;
         const std::uint64_t first_id = next_id_.fetch_add(ids.size());
         std::string body = "[";
@@ -234,19 +266,18 @@ class HttpClient final : public Client {
         }
 
         // Answers of a batch may come in any order.
-        std::vector<std::optional<Reply>> found(ids.size());
+        std::vector<std::optional<Result<Reply>>> found(ids.size());
         for (const json::Value& response : document->root().elements()) {
-            BLOBVM_TRY(Reply reply, read_reply<Reply>(response));
             const auto id = response.member("id");
             const auto number = id ? id->as_u64() : std::nullopt;
             if (!number || *number < first_id || *number - first_id >= ids.size()) {
                 return bad_answer("an id that nobody asked for");
             }
-            found[*number - first_id] = std::move(reply);
+            found[*number - first_id] = read_reply<Reply>(response);
         }
-        for (std::optional<Reply>& reply : found) {
+        for (std::optional<Result<Reply>>& reply : found) {
             if (!reply) return bad_answer("an incomplete batch");
-            replies.push_back(std::move(*reply));
+            answers.push_back(*std::move(reply));
         }
         return true;
     }

@@ -19,6 +19,10 @@ namespace blobvm::client {
 
 namespace {
 
+/// Values that go out in one request: about a block of them, so that hashing and signatures are
+/// done side by side on either end, and a long way is gone once for all.
+constexpr std::uint64_t kMostTogether = 1'600'000;
+
 constexpr std::uint32_t kFirstPollMs = 20;
 constexpr std::uint32_t kSlowestPollMs = 250;
 constexpr std::uint32_t kRefreshMs = 1'000;  ///< age at which tip and fee are asked again
@@ -48,13 +52,19 @@ struct Flight {
     chain::TransferFields payment;  ///< of a transfer
     bool is_set = false;
     Receipt receipt;                ///< of the latest attempt
-    Bytes standalone;               ///< its bytes; kept for transfers only
+    SharedBytes standalone;         ///< its bytes; kept for transfers only
     std::vector<Receipt> attempts;  ///< that the node took, or may have taken
     bool taken = false;             ///< by the node, at least once
     std::uint64_t issued_ms = 0;
     std::uint64_t tip_at_issue = 0;  ///< height of the block it names
     std::uint64_t expires_ms = 0;    ///< when that block has left the window for sure
     bool on_old_block = false;       ///< which may leave it with the very next block
+};
+
+/// What one transaction must offer, and how often it was refused.
+struct Bid {
+    Price at_least{0};
+    int refusals = 0;
 };
 
 /// The recent block that transactions name, and what they offer.
@@ -117,7 +127,10 @@ struct Issuer::Impl {
     Timer& timer;
     chain::Genesis genesis;
     std::optional<Reference> reference;
-    std::list<Flight> flights;
+    std::list<Flight> queued;  ///< goes out with the next request
+    std::uint64_t queued_bytes = 0;
+    std::uint64_t most_together = kMostTogether;  ///< less where requests got lost
+    std::list<Flight> flights;                    ///< handed in
     std::uint64_t last_progress_ms = 0;
     std::uint64_t next_poll_ms = 0;
     std::uint64_t next_status_ms = 0;
@@ -204,8 +217,9 @@ struct Issuer::Impl {
         return fields;
     }
 
-    /// Signs `flight` for the current reference; kFeeOverflow when no amount could pay for it.
-    Result<Bytes> sign(Flight& flight, Price at_least) {
+    /// Signs `flight` for the current reference; its receipt lacks the id only. kFeeOverflow when
+    /// no amount could pay for it.
+    Result<SharedBytes> sign(Flight& flight, Price at_least) {
         const chain::TxFields fields = fields_of(flight, at_least);
         const FeeUnits units = chain::fee_units(genesis, fields);
         const std::optional<Amount> cost = fee(fields.price, units);
@@ -217,7 +231,6 @@ struct Issuer::Impl {
         BLOBVM_TRY(Bytes standalone, chain::encode_transaction(fields, signature.view()));
 
         Receipt& receipt = flight.receipt;
-        receipt.id = retag<TxId>(keccak256(standalone));
         receipt.block_id = fields.block_id;
         receipt.units = units;
         receipt.price = fields.price;
@@ -226,6 +239,25 @@ struct Issuer::Impl {
         flight.on_old_block = reference_may_be_old();
         flight.expires_ms = reference->first_seen_ms + window_ms() + kWindowSlackMs;
         flight.tip_at_issue = reference->tip.height;
+        return SharedBytes{std::move(standalone)};
+    }
+
+    /// Signs all of `batch`, and hashes what that makes side by side.
+    Result<std::vector<SharedBytes>> sign_all(std::list<Flight>& batch) {
+        std::vector<SharedBytes> standalone;
+        std::vector<TwoPartMessage> messages;
+        for (Flight& flight : batch) {
+            BLOBVM_TRY(SharedBytes bytes, sign(flight, Price{0}));
+            messages.push_back({.head = bytes.view(), .tail = {}});
+            standalone.push_back(std::move(bytes));
+        }
+        std::vector<Hash256> ids(messages.size());
+        keccak256_many(messages, ids);
+        auto id = ids.begin();
+        for (Flight& flight : batch) {
+            flight.receipt.id = retag<TxId>(*id++);
+            tell(Progress::kSigned, flight.receipt);
+        }
         return standalone;
     }
 
@@ -272,79 +304,119 @@ struct Issuer::Impl {
         return Outcome::kTaken;
     }
 
+    /// Brings tip and fee up to date, however long the node takes.
+    Result<void> keep_fresh() {
+        for (;;) {
+            auto fresh = refresh(kRefreshMs);
+            if (fresh || !is_passing(fresh.error())) return fresh;
+            if (!wait_for_node()) return fresh;
+        }
+    }
+
+    /// Hands in what is queued, with one request if all goes well.
+    Result<void> hand_in_queued() {
+        if (queued.empty()) return {};
+        if (flights.empty()) note_progress();  // nothing was expected until now
+        queued_bytes = 0;
+        std::list<Flight> batch = std::exchange(queued, {});
+        BLOBVM_TRY(keep_fresh());
+        BLOBVM_TRY(const std::vector<SharedBytes> standalone, sign_all(batch));
+        const std::vector<Result<TxId>> issued = client.issue_raw_many(standalone);
+        if (!issued.front() && is_passing(issued.front().error())) most_together /= 2;
+        for (std::size_t i = 0; i < issued.size(); ++i) {
+            Flight& flight = batch.front();
+            Bid bid;
+            BLOBVM_TRY(auto outcome, settle(flight, standalone[i], issued[i], bid));
+            if (!outcome) {
+                BLOBVM_TRY(outcome, hand_in(flight, bid));
+            }
+            if (*outcome == Outcome::kTaken) {
+                flights.splice(flights.end(), batch, batch.begin());
+            } else {
+                batch.pop_front();
+            }
+        }
+        return {};
+    }
+
     /// Signs and hands in, again and again while the node asks for another price or block, or is
     /// full. kTaken: it waits for its block now.
-    Result<Outcome> hand_in(Flight& flight) {
-        Price at_least{0};
-        int refusals = 0;
+    Result<Outcome> hand_in(Flight& flight, Bid bid = {}) {
         for (;;) {
-            if (auto fresh = refresh(kRefreshMs); !fresh) {
-                if (!is_passing(fresh.error())) return fail(fresh.error());
-                if (auto waited = wait_for_node(); !waited) return fail(fresh.error());
-                continue;
-            }
-            BLOBVM_TRY(Bytes standalone, sign(flight, at_least));
+            BLOBVM_TRY(keep_fresh());
+            BLOBVM_TRY(const SharedBytes standalone, sign(flight, bid.at_least));
+            flight.receipt.id = retag<TxId>(keccak256(standalone.view()));
             tell(Progress::kSigned, flight.receipt);
-            const auto issued = client.issue_raw(standalone);
-            if (issued) {
-                if (!flight.is_set) flight.standalone = std::move(standalone);
-                return taken(flight);
-            }
-            if (is_passing(issued.error())) {
-                remember(flight);  // its answer may be what was lost
-                if (auto waited = wait_for_node(); !waited) {
-                    const bool cancelled = waited.error().code == ErrorCode::kCancelled;
-                    return fail(cancelled ? waited.error() : issued.error());
-                }
-                // It may have arrived: the same bytes again are harmless, other ones only for a
-                // set.
-                if (!flight.is_set) {
-                    flight.standalone = std::move(standalone);
-                    return taken(flight);  // looked after by look_for_lost
-                }
-                continue;
-            }
+            const auto issued = client.issue_raw(standalone.view());
+            BLOBVM_TRY(const auto outcome, settle(flight, standalone, issued, bid));
+            if (outcome) return *outcome;
+        }
+    }
 
-            const std::optional<ErrorCode> why = refusal(issued.error());
-            if (!why) return fail(issued.error());
-            if (is_worth_waiting_for(*why)) {
-                BLOBVM_TRY(make_room());
-                continue;
+    /// What follows from the node's answer; nothing if `flight` is to be signed and handed in anew.
+    Result<std::optional<Outcome>> settle(Flight& flight, const SharedBytes& standalone,
+                                          const Result<TxId>& issued, Bid& bid) {
+        constexpr std::optional<Outcome> kAgain;
+        if (issued) {
+            if (!flight.is_set) flight.standalone = standalone;
+            return {taken(flight)};
+        }
+        if (is_passing(issued.error())) {
+            remember(flight);  // its answer may be what was lost
+            if (auto waited = wait_for_node(); !waited) {
+                const bool cancelled = waited.error().code == ErrorCode::kCancelled;
+                return fail(cancelled ? waited.error() : issued.error());
             }
-            switch (*why) {
-                case ErrorCode::kKeyExists:
-                    return blob_is_there(flight);
-                case ErrorCode::kDuplicateTransaction:
-                    if (!flight.is_set) flight.standalone = std::move(standalone);
-                    return taken(flight);
-                case ErrorCode::kInsufficientPrice:
-                    if (++refusals > kMostRefusals) return fail(issued.error());
-                    at_least = Price{flight.receipt.price.value + 1};
-                    BLOBVM_TRY(refresh(0));
-                    continue;
-                case ErrorCode::kInvalidBlockId: {
-                    if (++refusals > kMostRefusals) return fail(issued.error());
-                    const BlockId refused = flight.receipt.block_id;
-                    BLOBVM_TRY(refresh(0));
-                    if (reference->tip.id == refused) BLOBVM_TRY(make_room());
-                    continue;
-                }
-                case ErrorCode::kInvalidBalance:
-                case ErrorCode::kPendingBalance: {
-                    // The fee is looked at before the blob: what is there costs nothing.
-                    if (flight.is_set) {
-                        BLOBVM_TRY(const auto found, client.resolve(flight.receipt.key));
-                        if (found) return blob_is_there(flight);
-                    }
-                    if (*why == ErrorCode::kPendingBalance && !flights.empty()) {
-                        BLOBVM_TRY(make_room());
-                        continue;
-                    }
-                    return fail(issued.error());
-                }
-                default:
-                    return fail(issued.error());
+            // It may have arrived: the same bytes again are harmless, other ones only for a set.
+            if (flight.is_set) return kAgain;
+            flight.standalone = standalone;
+            return {taken(flight)};  // looked after by look_for_lost
+        }
+
+        const std::optional<ErrorCode> why = refusal(issued.error());
+        if (!why) return fail(issued.error());
+        if (is_worth_waiting_for(*why)) {
+            BLOBVM_TRY(make_room());
+            return kAgain;
+        }
+        switch (*why) {
+            case ErrorCode::kKeyExists: {
+                BLOBVM_TRY(const Outcome outcome, blob_is_there(flight));
+                return {outcome};
             }
+            case ErrorCode::kDuplicateTransaction:
+                if (!flight.is_set) flight.standalone = standalone;
+                return {taken(flight)};
+            case ErrorCode::kInsufficientPrice:
+                if (++bid.refusals > kMostRefusals) return fail(issued.error());
+                bid.at_least = Price{flight.receipt.price.value + 1};
+                BLOBVM_TRY(refresh(0));
+                return kAgain;
+            case ErrorCode::kInvalidBlockId: {
+                if (++bid.refusals > kMostRefusals) return fail(issued.error());
+                const BlockId refused = flight.receipt.block_id;
+                BLOBVM_TRY(refresh(0));
+                if (reference->tip.id == refused) BLOBVM_TRY(make_room());
+                return kAgain;
+            }
+            case ErrorCode::kInvalidBalance:
+            case ErrorCode::kPendingBalance: {
+                // The fee is looked at before the blob: what is there costs nothing.
+                if (flight.is_set) {
+                    BLOBVM_TRY(const auto found, client.resolve(flight.receipt.key));
+                    if (found) {
+                        BLOBVM_TRY(const Outcome outcome, blob_is_there(flight));
+                        return {outcome};
+                    }
+                }
+                if (*why == ErrorCode::kPendingBalance && !flights.empty()) {
+                    BLOBVM_TRY(make_room());
+                    return kAgain;
+                }
+                return fail(issued.error());
+            }
+            default:
+                return fail(issued.error());
         }
     }
 
@@ -459,7 +531,7 @@ struct Issuer::Impl {
     /// block has left the window, and that they were never accepted, others may follow.
     Result<Outcome> hand_in_again(Flight& flight) {
         if (flight.is_set) return hand_in(flight);
-        const auto again = client.issue_raw(flight.standalone);
+        const auto again = client.issue_raw(flight.standalone.view());
         if (again) return taken(flight);
         const std::optional<ErrorCode> why = refusal(again.error());
         if (is_passing(again.error()) || why == ErrorCode::kDuplicateTransaction ||
@@ -477,10 +549,17 @@ struct Issuer::Impl {
 
     Result<void> start(Flight flight) {
         BLOBVM_TRY(poll());
-        while (flights.size() >= room_for(flight.value.size())) BLOBVM_TRY(wait());
-        if (flights.empty()) note_progress();  // nothing was expected until now
-        BLOBVM_TRY(const Outcome outcome, hand_in(flight));
-        if (outcome == Outcome::kTaken) flights.push_back(std::move(flight));
+        while (queued.size() + flights.size() >= room_for(flight.value.size())) {
+            BLOBVM_TRY(queued.empty() ? wait() : hand_in_queued());
+        }
+        queued_bytes += flight.value.size();
+        queued.push_back(std::move(flight));
+        return queued_bytes < most_together ? Result<void>{} : hand_in_queued();
+    }
+
+    Result<void> finish() {
+        BLOBVM_TRY(hand_in_queued());
+        while (!flights.empty()) BLOBVM_TRY(wait());
         return {};
     }
 };
@@ -512,9 +591,6 @@ Result<void> Issuer::transfer(const Address& to, Amount units) {
     return impl_->start(std::move(flight));
 }
 
-Result<void> Issuer::finish() {
-    while (!impl_->flights.empty()) BLOBVM_TRY(impl_->wait());
-    return {};
-}
+Result<void> Issuer::finish() { return impl_->finish(); }
 
 }  // namespace blobvm::client

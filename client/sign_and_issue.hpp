@@ -46,7 +46,7 @@ enum class Progress {
 };
 
 struct IssueOptions {
-    std::size_t in_flight = 32;  ///< transactions that wait for their block at the same time
+    std::size_t in_flight = 64;  ///< transactions that wait for their block at the same time
     /// Gives up (kTimeout) when for so long nothing was taken or accepted.
     std::uint32_t patience_ms = 120'000;
     /// Asked often; true ends everything with kCancelled. Safe to leave empty.
@@ -73,14 +73,15 @@ class Issuer {
 
     const chain::Genesis& genesis() const;
 
-    /// Hands in a set of `value`, whose keccak256 is `key`. Waits first while `in_flight` are
-    /// under way. A blob that the chain has is not an error, but kKnownBlob. An error may be that
-    /// of an earlier transaction; after one, give up.
+    /// Hands in a set of `value`, whose keccak256 is `key`: with those that follow, in one request,
+    /// once they are about a block, or finish() is called. Waits first while `in_flight` are under
+    /// way. A blob that the chain has is not an error, but kKnownBlob. An error may be that of an
+    /// earlier transaction; after one, give up.
     Result<void> set(Bytes value, const BlobKey& key);
 
     Result<void> transfer(const Address& to, Amount units);
 
-    /// Waits until everything handed in is accepted or known.
+    /// Hands in the rest, and waits until everything is accepted or known.
     Result<void> finish();
 
   private:

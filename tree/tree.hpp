@@ -56,7 +56,7 @@ struct UploadStep {
 
 struct UploadOptions {
     std::uint64_t chunk_bytes = 0;  ///< 0, or anything above: the chain's maxValueSize
-    std::size_t in_flight = 32;
+    std::size_t in_flight = 64;
     std::uint32_t patience_ms = 120'000;  ///< without any progress; see client::IssueOptions
     std::function<bool()> cancelled = {};
     std::function<void(const UploadStep&)> on_step = {};

@@ -72,7 +72,7 @@ class Upload {
         }
         while (!chunk.empty()) {
             const bool last = chunk.size() < chunk_bytes;
-            ahead_.emplace_back(retag<BlobKey>(keccak256(chunk)), std::move(chunk));
+            ahead_.push_back(std::move(chunk));
             if (ahead_.size() == kAskedAtOnce) BLOBVM_TRY(add_chunks());
             if (last) break;
             BLOBVM_TRY(chunk, read_full(file, chunk_bytes));
@@ -94,11 +94,15 @@ class Upload {
 
     /// Adds what was read ahead; what the chain has already is not sent.
     Result<void> add_chunks() {
+        std::vector<TwoPartMessage> chunks;
+        for (const Bytes& chunk : ahead_) chunks.push_back({.head = chunk, .tail = {}});
+        std::vector<Hash256> hashes(chunks.size());
+        keccak256_many(chunks, hashes);
         std::vector<BlobKey> keys;
-        for (const auto& [key, chunk] : ahead_) keys.push_back(key);
+        for (const Hash256& hash : hashes) keys.push_back(retag<BlobKey>(hash));
         BLOBVM_TRY(const auto known, client_.have_blobs(keys));
         for (std::size_t i = 0; i < ahead_.size(); ++i) {
-            BLOBVM_TRY(add_chunk(std::move(ahead_[i].second), keys[i], known && (*known)[i]));
+            BLOBVM_TRY(add_chunk(std::move(ahead_[i]), keys[i], known && (*known)[i]));
         }
         ahead_.clear();
         return {};
@@ -223,7 +227,7 @@ class Upload {
     const UploadOptions& options_;
     std::unique_ptr<Issuer> issuer_;
     std::uint64_t max_value_bytes_ = 0;
-    std::vector<std::pair<BlobKey, Bytes>> ahead_;  ///< chunks that were read, not added yet
+    std::vector<Bytes> ahead_;  ///< chunks that were read, not added yet
     std::unordered_set<BlobKey, IdHash> seen_;
     std::unordered_map<BlobKey, Role, IdHash> roles_;  ///< of what is in flight
     std::vector<std::vector<BlobKey>> levels_;         ///< the node being filled, for each level

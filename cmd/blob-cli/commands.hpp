@@ -27,7 +27,7 @@ struct GenesisFlags {
 };
 
 struct FileFlags {
-    std::size_t in_flight = 32;
+    std::size_t in_flight = 64;
     std::size_t workers = 6;
     std::uint64_t max_bytes = 16ULL << 30;
 };

@@ -32,10 +32,11 @@ struct FakeChainOptions {
     std::uint32_t forget_every = 0;     ///< every n-th transaction it took is lost
     std::uint32_t no_answer_every = 0;  ///< every n-th is taken, but the answer is lost
     std::uint64_t price = 1;
-    std::uint64_t price_step = 0;        ///< the price rises by this with each block
-    bool suggests_old_price = false;     ///< as the original: that of the block before
-    std::int64_t tip_age_s = 1'000'000;  ///< how old the first tip is
-    std::uint32_t call_ms = 1;           ///< what a call takes
+    std::uint64_t price_step = 0;               ///< the price rises by this with each block
+    bool suggests_old_price = false;            ///< as the original: that of the block before
+    std::int64_t tip_age_s = 1'000'000;         ///< how old the first tip is
+    std::uint32_t call_ms = 1;                  ///< what a call takes
+    std::size_t most_request_bytes = SIZE_MAX;  ///< a request with more is lost
 };
 
 class FakeChain final : public client::Client, public client::Timer {
@@ -69,6 +70,11 @@ class FakeChain final : public client::Client, public client::Timer {
     std::uint64_t issue_calls() {
         const Lock lock{mutex_};
         return issue_calls_;
+    }
+    /// Of the requests with transactions, how many each of them held.
+    std::vector<std::size_t> requests() {
+        const Lock lock{mutex_};
+        return requests_;
     }
     std::uint64_t has_calls() {
         const Lock lock{mutex_};
@@ -183,7 +189,34 @@ class FakeChain final : public client::Client, public client::Timer {
     }
 
     Result<TxId> issue_raw(ByteView standalone) override {
+        note_request(1);
+        return issue(standalone);
+    }
+    std::vector<Result<TxId>> issue_raw_many(std::span<const SharedBytes> standalone) override {
+        note_request(standalone.size());
+        std::size_t bytes = 0;
+        for (const SharedBytes& one : standalone) bytes += one.size();
+        if (bytes > options_.most_request_bytes) {
+            return {standalone.size(), fail(ErrorCode::kConnection, "request lost")};
+        }
+        std::vector<Result<TxId>> results;
+        for (const SharedBytes& one : standalone) results.push_back(issue(one.view()));
+        return results;
+    }
+
+  private:
+    struct Block {
+        BlockId id;
+        std::int64_t time_ms;
+    };
+
+    void note_request(std::size_t transactions) {
         advance(options_.call_ms);
+        const Lock lock{mutex_};
+        requests_.push_back(transactions);
+    }
+
+    Result<TxId> issue(ByteView standalone) {
         const Lock lock{mutex_};
         ++issue_calls_;
         BLOBVM_TRY(const auto tx, chain::load_transaction(SharedBytes::copy_of(standalone)));
@@ -202,12 +235,6 @@ class FakeChain final : public client::Client, public client::Timer {
         }
         return tx->id;
     }
-
-  private:
-    struct Block {
-        BlockId id;
-        std::int64_t time_ms;
-    };
 
     static bool every(std::uint32_t n, std::uint64_t count) { return n != 0 && count % n == n - 1; }
     static Failure refuse(ErrorCode code) { return fail(ErrorCode::kRpc, std::string{text(code)}); }
@@ -306,6 +333,7 @@ class FakeChain final : public client::Client, public client::Timer {
     std::map<TxId, bool> dropped_ GUARDED_BY(mutex_);
     std::map<Address, std::uint64_t> balances_ GUARDED_BY(mutex_);
     std::vector<BlobKey> accepted_order_ GUARDED_BY(mutex_);
+    std::vector<std::size_t> requests_ GUARDED_BY(mutex_);
     std::uint64_t issue_calls_ GUARDED_BY(mutex_) = 0;
     std::uint64_t has_calls_ GUARDED_BY(mutex_) = 0;
     std::uint64_t taken_ GUARDED_BY(mutex_) = 0;

@@ -270,6 +270,48 @@ TEST(BatchTest, ANodeWithoutBatchesIsAskedOneByOneAndRemembered) {
     EXPECT_EQ(batches, 1);
 }
 
+std::vector<SharedBytes> two_transactions() {
+    return {SharedBytes::copy_of(as_bytes("one")), SharedBytes::copy_of(as_bytes("two"))};
+}
+
+TEST(BatchTest, EachTransactionOfARequestHasItsOwnAnswer) {
+    const std::string id = to_cb58(test::block_id(7).view());
+    const RawServer server{[&](const std::string& request) {
+        EXPECT_NE(request.find(R"("params":{"tx":"b25l"})"), std::string::npos);
+        EXPECT_NE(request.find(R"("params":{"tx":"dHdv"})"), std::string::npos);
+        return RawServer::ok(fmt::format(
+            R"([{{"error":{{"code":-32000,"message":"key already exists","data":null}},"id":1}},)"
+            R"({{"result":{{"txId":"{}"}},"id":2}}])",
+            id));
+    }};
+    const auto issued = open(server)->issue_raw_many(two_transactions());
+    ASSERT_EQ(issued.size(), 2U);
+    ASSERT_FALSE(issued[0]);
+    EXPECT_EQ(issued[0].error().detail, "key already exists");
+    EXPECT_EQ(issued[1].value(), retag<TxId>(test::block_id(7)));
+}
+
+TEST(BatchTest, TransactionsThatAreTooLongTogetherAreSentOneByOne) {
+    const std::string id = to_cb58(test::block_id(7).view());
+    const RawServer server{[&](const std::string& request) {
+        if (!request.starts_with("[")) return result(fmt::format(R"({{"txId":"{}"}})", id));
+        return std::string{"HTTP/1.1 413 Payload Too Large\r\nContent-Length: 0\r\n\r\n"};
+    }};
+    for (const auto& issued : open(server)->issue_raw_many(two_transactions())) {
+        EXPECT_TRUE(issued) << issued.error().message();
+    }
+}
+
+TEST(BatchTest, ARequestThatFailsIsTheErrorOfAllItsTransactions) {
+    const RawServer server{[&](const std::string&) {
+        return std::string{"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n"};
+    }};
+    const auto issued = open(server)->issue_raw_many(two_transactions());
+    ASSERT_EQ(issued.size(), 2U);
+    EXPECT_EQ(issued[0].error().code, ErrorCode::kHttpStatus);
+    EXPECT_EQ(issued[1].error().code, ErrorCode::kHttpStatus);
+}
+
 TEST(BatchTest, AnIncompleteOrForeignBatchIsAnError) {
     for (
         const char* body :

@@ -65,6 +65,40 @@ TEST(IssuerTest, SignsOnAnIdleChainsTipOnlyWhatItsOneChildCanHold) {
     EXPECT_EQ(chain.issue_calls(), 40U) << "none was lost with the old tip";
 }
 
+/// Hands in `count` blobs of 200,000 bytes and sees them through.
+Result<void> set_large(FakeChain& chain, int count) {
+    const auto issuer = open(chain);
+    for (int i = 0; i < count; ++i) {
+        BLOBVM_TRY(set(*issuer, fmt::format("{:0200000}", i)));
+    }
+    return issuer->finish();
+}
+
+TEST(IssuerTest, SendsABlocksWorthOfBlobsWithOneRequest) {
+    FakeChain chain{{.max_value_bytes = 200'000, .txs_per_block = 2'000, .tip_age_s = 0}};
+    ASSERT_TRUE(set_large(chain, 20));
+    EXPECT_EQ(chain.blobs(), 20U);
+    EXPECT_EQ(chain.requests(), (std::vector<std::size_t>{8, 8, 4}));
+}
+
+TEST(IssuerTest, SendsLessAtOnceAfterARequestGotLost) {
+    FakeChain chain{{.max_value_bytes = 200'000,
+                     .txs_per_block = 2'000,
+                     .tip_age_s = 0,
+                     .most_request_bytes = 1'000'000}};
+    ASSERT_TRUE(set_large(chain, 16));
+    EXPECT_EQ(chain.blobs(), 16U);
+    EXPECT_EQ(chain.requests(), (std::vector<std::size_t>{8, 1, 1, 1, 1, 1, 1, 1, 1, 4, 4}));
+}
+
+TEST(IssuerTest, OneRefusedOfARequestDoesNotKeepTheOthersBack) {
+    FakeChain chain{{.tip_age_s = 0}};
+    ASSERT_TRUE(set_many(chain, 1));
+    ASSERT_TRUE(set_many(chain, 3));
+    EXPECT_EQ(chain.blobs(), 3U);
+    EXPECT_EQ(chain.requests(), (std::vector<std::size_t>{1, 3})) << "the first of the three known";
+}
+
 TEST(IssuerTest, AKnownBlobIsSkippedAndCostsNothing) {
     FakeChain chain;
     ASSERT_TRUE(set_many(chain, 3));
@@ -171,7 +205,8 @@ TEST(IssuerTest, StopsWhenNobodyWantsTheResult) {
 TEST(IssuerTest, AValueTheChainRefusesIsAnError) {
     FakeChain chain;
     const auto issuer = open(chain);
-    const auto done = set(*issuer, std::string(301, 'x'));
+    ASSERT_TRUE(set(*issuer, std::string(301, 'x')));
+    const auto done = issuer->finish();
     ASSERT_FALSE(done);
     EXPECT_EQ(refusal(done.error()), ErrorCode::kValueTooBig);
 }
