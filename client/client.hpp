@@ -1,10 +1,12 @@
 #pragma once
 
 #include <cstdint>
+#include <future>
 #include <memory>
 #include <optional>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "chain/base/result.hpp"
@@ -90,12 +92,18 @@ class Client {
     /// Hands over the standalone bytes of a signed transaction.
     virtual Result<TxId> issue_raw(ByteView standalone) = 0;
 
-    /// The same for several, in as few requests as the node takes; results[i] belongs to
-    /// standalone[i]. A request that failed is the error of all that were in it.
-    virtual std::vector<Result<TxId>> issue_raw_many(std::span<const SharedBytes> standalone) {
+    /// The answers to several transactions, in their order.
+    using Issued = std::future<std::vector<Result<TxId>>>;
+
+    /// The same for several, in as few requests as the node takes; a request that failed is the
+    /// error of all that were in it. Meanwhile the client may be asked other things, and must not
+    /// go: who lets go of the future waits for it.
+    virtual Issued issue_raw_many(std::vector<SharedBytes> standalone) {
         std::vector<Result<TxId>> results;
         for (const SharedBytes& bytes : standalone) results.push_back(issue_raw(bytes.view()));
-        return results;
+        std::promise<std::vector<Result<TxId>>> answered;
+        answered.set_value(std::move(results));
+        return answered.get_future();
     }
 
     virtual Result<std::vector<ActivityEntry>> recent_activity() = 0;

@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <atomic>
 #include <exception>
+#include <future>
 #include <utility>
 
 #include <fmt/format.h>
@@ -143,16 +144,10 @@ class HttpClient final : public Client {
         return reply.tx_id;
     }
 
-    std::vector<Result<TxId>> issue_raw_many(std::span<const SharedBytes> standalone) override {
-        std::vector<Result<TxId>> results;
-        auto replies = call_each<jsonrpc::TxIdReply, jsonrpc::IssueRawTxArgs>(jsonrpc::kIssueRawTx,
-                                                                              standalone);
-        if (!replies && is_too_long(replies.error())) return Client::issue_raw_many(standalone);
-        if (!replies) return {standalone.size(), fail(replies.error())};
-        for (Result<jsonrpc::TxIdReply>& reply : *replies) {
-            results.push_back(reply ? Result<TxId>{reply->tx_id} : fail(reply.error()));
-        }
-        return results;
+    Issued issue_raw_many(std::vector<SharedBytes> standalone) override {
+        return std::async(std::launch::async, [this, standalone = std::move(standalone)] {
+            return issue_together(standalone);
+        });
     }
 
     Result<std::vector<ActivityEntry>> recent_activity() override {
@@ -175,6 +170,21 @@ class HttpClient final : public Client {
     }
 
   private:
+    std::vector<Result<TxId>> issue_together(std::span<const SharedBytes> standalone) {
+        std::vector<Result<TxId>> results;
+        const auto replies = call_each<jsonrpc::TxIdReply, jsonrpc::IssueRawTxArgs>(
+            jsonrpc::kIssueRawTx, standalone);
+        if (!replies && is_too_long(replies.error())) {
+            for (const SharedBytes& bytes : standalone) results.push_back(issue_raw(bytes.view()));
+            return results;
+        }
+        if (!replies) return {standalone.size(), fail(replies.error())};
+        for (const Result<jsonrpc::TxIdReply>& reply : *replies) {
+            results.push_back(reply ? Result<TxId>{reply->tx_id} : fail(reply.error()));
+        }
+        return results;
+    }
+
     template <class Reply, class Args>
     Result<Reply> call(std::string_view method, const Args& args) {
         std::string body;

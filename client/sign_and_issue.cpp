@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <chrono>
+#include <future>
 #include <list>
 #include <thread>
 #include <utility>
@@ -130,7 +131,10 @@ struct Issuer::Impl {
     std::list<Flight> queued;  ///< goes out with the next request
     std::uint64_t queued_bytes = 0;
     std::uint64_t most_together = kMostTogether;  ///< less where requests got lost
-    std::list<Flight> flights;                    ///< handed in
+    std::list<Flight> sent;                       ///< with the request under way
+    std::vector<SharedBytes> sent_bytes;
+    Client::Issued answered;    ///< to what is sent
+    std::list<Flight> flights;  ///< taken by the node
     std::uint64_t last_progress_ms = 0;
     std::uint64_t next_poll_ms = 0;
     std::uint64_t next_status_ms = 0;
@@ -313,29 +317,47 @@ struct Issuer::Impl {
         }
     }
 
-    /// Hands in what is queued, with one request if all goes well.
+    /// Hands in what is queued, with one request. Its answers are settled when they are there,
+    /// before the next request at the latest.
     Result<void> hand_in_queued() {
-        if (queued.empty()) return {};
-        if (flights.empty()) note_progress();  // nothing was expected until now
+        if (queued.empty()) return settle_sent();
+        if (flights.empty() && sent.empty()) note_progress();  // nothing was expected until now
+        BLOBVM_TRY(keep_fresh());
         queued_bytes = 0;
         std::list<Flight> batch = std::exchange(queued, {});
-        BLOBVM_TRY(keep_fresh());
-        BLOBVM_TRY(const std::vector<SharedBytes> standalone, sign_all(batch));
-        const std::vector<Result<TxId>> issued = client.issue_raw_many(standalone);
+        BLOBVM_TRY(std::vector<SharedBytes> standalone, sign_all(batch));
+        BLOBVM_TRY(settle_sent());
+        sent = std::move(batch);
+        sent_bytes = std::move(standalone);
+        answered = client.issue_raw_many(sent_bytes);
+        return settle_if_answered();
+    }
+
+    Result<void> settle_if_answered() {
+        const bool ready = answered.valid() &&
+                           answered.wait_for(std::chrono::seconds{0}) == std::future_status::ready;
+        return ready ? settle_sent() : Result<void>{};
+    }
+
+    /// Waits for the answers to what was sent, and hands in again, alone, what needs it.
+    Result<void> settle_sent() {
+        if (!answered.valid()) return {};
+        const std::vector<Result<TxId>> issued = answered.get();
         if (!issued.front() && is_passing(issued.front().error())) most_together /= 2;
         for (std::size_t i = 0; i < issued.size(); ++i) {
-            Flight& flight = batch.front();
+            Flight& flight = sent.front();
             Bid bid;
-            BLOBVM_TRY(auto outcome, settle(flight, standalone[i], issued[i], bid));
+            BLOBVM_TRY(auto outcome, settle(flight, sent_bytes[i], issued[i], bid));
             if (!outcome) {
                 BLOBVM_TRY(outcome, hand_in(flight, bid));
             }
             if (*outcome == Outcome::kTaken) {
-                flights.splice(flights.end(), batch, batch.begin());
+                flights.splice(flights.end(), sent, sent.begin());
             } else {
-                batch.pop_front();
+                sent.pop_front();
             }
         }
+        sent_bytes.clear();
         return {};
     }
 
@@ -548,9 +570,10 @@ struct Issuer::Impl {
     }
 
     Result<void> start(Flight flight) {
+        BLOBVM_TRY(settle_if_answered());
         BLOBVM_TRY(poll());
-        while (queued.size() + flights.size() >= room_for(flight.value.size())) {
-            BLOBVM_TRY(queued.empty() ? wait() : hand_in_queued());
+        while (queued.size() + sent.size() + flights.size() >= room_for(flight.value.size())) {
+            BLOBVM_TRY(queued.empty() && sent.empty() ? wait() : hand_in_queued());
         }
         queued_bytes += flight.value.size();
         queued.push_back(std::move(flight));
@@ -559,6 +582,7 @@ struct Issuer::Impl {
 
     Result<void> finish() {
         BLOBVM_TRY(hand_in_queued());
+        BLOBVM_TRY(settle_sent());
         while (!flights.empty()) BLOBVM_TRY(wait());
         return {};
     }

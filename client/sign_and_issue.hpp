@@ -61,7 +61,7 @@ struct IssueOptions {
 ///
 /// A blob is stored at most once whatever happens, since its key is its name. A transfer is signed
 /// anew only when the old one can never be accepted any more. One thread at a time; the client
-/// must outlive it.
+/// must outlive it, and carries one request while the next is signed.
 class Issuer {
   public:
     /// Asks for genesis; no other call until something is issued.
@@ -76,7 +76,7 @@ class Issuer {
     /// Hands in a set of `value`, whose keccak256 is `key`: with those that follow, in one request,
     /// once they are about a block, or finish() is called. Waits first while `in_flight` are under
     /// way. A blob that the chain has is not an error, but kKnownBlob. An error may be that of an
-    /// earlier transaction; after one, give up.
+    /// earlier transaction, whose answer came meanwhile; after one, give up.
     Result<void> set(Bytes value, const BlobKey& key);
 
     Result<void> transfer(const Address& to, Amount units);

@@ -192,16 +192,19 @@ class FakeChain final : public client::Client, public client::Timer {
         note_request(1);
         return issue(standalone);
     }
-    std::vector<Result<TxId>> issue_raw_many(std::span<const SharedBytes> standalone) override {
+    Issued issue_raw_many(std::vector<SharedBytes> standalone) override {
         note_request(standalone.size());
         std::size_t bytes = 0;
         for (const SharedBytes& one : standalone) bytes += one.size();
-        if (bytes > options_.most_request_bytes) {
-            return {standalone.size(), fail(ErrorCode::kConnection, "request lost")};
-        }
+        const bool lost = bytes > options_.most_request_bytes;
         std::vector<Result<TxId>> results;
-        for (const SharedBytes& one : standalone) results.push_back(issue(one.view()));
-        return results;
+        for (const SharedBytes& one : standalone) {
+            results.push_back(lost ? fail(ErrorCode::kConnection, "request lost")
+                                   : issue(one.view()));
+        }
+        std::promise<std::vector<Result<TxId>>> answered;
+        answered.set_value(std::move(results));
+        return answered.get_future();
     }
 
   private:

@@ -284,7 +284,7 @@ TEST(BatchTest, EachTransactionOfARequestHasItsOwnAnswer) {
             R"({{"result":{{"txId":"{}"}},"id":2}}])",
             id));
     }};
-    const auto issued = open(server)->issue_raw_many(two_transactions());
+    const auto issued = open(server)->issue_raw_many(two_transactions()).get();
     ASSERT_EQ(issued.size(), 2U);
     ASSERT_FALSE(issued[0]);
     EXPECT_EQ(issued[0].error().detail, "key already exists");
@@ -297,7 +297,7 @@ TEST(BatchTest, TransactionsThatAreTooLongTogetherAreSentOneByOne) {
         if (!request.starts_with("[")) return result(fmt::format(R"({{"txId":"{}"}})", id));
         return std::string{"HTTP/1.1 413 Payload Too Large\r\nContent-Length: 0\r\n\r\n"};
     }};
-    for (const auto& issued : open(server)->issue_raw_many(two_transactions())) {
+    for (const auto& issued : open(server)->issue_raw_many(two_transactions()).get()) {
         EXPECT_TRUE(issued) << issued.error().message();
     }
 }
@@ -306,7 +306,7 @@ TEST(BatchTest, ARequestThatFailsIsTheErrorOfAllItsTransactions) {
     const RawServer server{[&](const std::string&) {
         return std::string{"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n"};
     }};
-    const auto issued = open(server)->issue_raw_many(two_transactions());
+    const auto issued = open(server)->issue_raw_many(two_transactions()).get();
     ASSERT_EQ(issued.size(), 2U);
     EXPECT_EQ(issued[0].error().code, ErrorCode::kHttpStatus);
     EXPECT_EQ(issued[1].error().code, ErrorCode::kHttpStatus);
