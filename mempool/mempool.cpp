@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <deque>
 #include <utility>
 
@@ -17,6 +18,8 @@ struct BestFirst {
         return a.price != b.price ? a.price > b.price : a.arrival < b.arrival;
     }
 };
+
+constexpr std::size_t kFoundTogether = 32;  ///< what find_same looks up in one go
 
 struct Entry;
 
@@ -329,16 +332,50 @@ chain::TransactionPtr Mempool::find(const TxId& id) const {
 }
 
 chain::TransactionPtr Mempool::find_same(const chain::RawTransaction& raw) const {
-    const std::size_t signature_hash = hash_of(raw.signature);
-    if (signature_hash == 0) return nullptr;
-    chain::TransactionPtr candidate;
+    chain::TransactionPtr found;
+    find_same({&raw, 1}, {&found, 1});
+    return found;
+}
+
+std::vector<chain::TransactionPtr> Mempool::find_same(
+    std::span<const chain::RawTransaction> raws) const {
+    std::vector<chain::TransactionPtr> found(raws.size());
+    for (std::size_t at = 0; at < raws.size(); at += kFoundTogether) {
+        const std::size_t count = std::min(kFoundTogether, raws.size() - at);
+        find_same(raws.subspan(at, count), std::span{found}.subspan(at, count));
+    }
+    return found;
+}
+
+/// At most kFoundTogether. Each step fetches what the next one reads, for all of them at once:
+/// nothing of a transaction that has waited for a while is in the CPU's cache.
+void Mempool::find_same(std::span<const chain::RawTransaction> raws,
+                        std::span<chain::TransactionPtr> found) const {
+    std::array<std::size_t, kFoundTogether> hashes;
+    for (std::size_t i = 0; i < raws.size(); ++i) hashes[i] = hash_of(raws[i].signature);
     {
         const Lock lock{mutex_};
-        const auto found = impl_->by_signature.find(signature_hash);
-        if (found == impl_->by_signature.end()) return nullptr;
-        candidate = found->second->transaction;
+        for (std::size_t i = 0; i < raws.size(); ++i) impl_->by_signature.prefetch(hashes[i]);
+        std::array<const Entry*, kFoundTogether> entries;
+        for (std::size_t i = 0; i < raws.size(); ++i) {
+            const auto place = impl_->by_signature.find(hashes[i]);
+            entries[i] = place == impl_->by_signature.end() ? nullptr : place->second;
+            __builtin_prefetch(entries[i]);
+        }
+        for (std::size_t i = 0; i < raws.size(); ++i) {
+            if (entries[i] != nullptr) __builtin_prefetch(entries[i]->transaction.get());
+        }
+        for (std::size_t i = 0; i < raws.size(); ++i) {
+            if (entries[i] != nullptr) found[i] = entries[i]->transaction;
+        }
     }
-    return same_bytes(candidate->raw.nested.view(), raw.nested.view()) ? candidate : nullptr;
+    for (const chain::TransactionPtr& candidate : found) {
+        if (candidate) __builtin_prefetch(candidate->raw.nested.view().data());
+    }
+    for (std::size_t i = 0; i < raws.size(); ++i) {
+        if (!found[i]) continue;
+        if (!same_bytes(found[i]->raw.nested.view(), raws[i].nested.view())) found[i] = nullptr;
+    }
 }
 
 std::size_t Mempool::size() const {

@@ -62,7 +62,10 @@ class Mempool {
     bool contains(const TxId& id) const EXCLUDES(mutex_);
     chain::TransactionPtr find(const TxId& id) const EXCLUDES(mutex_);
 
-    /// A waiting transaction with exactly these nested bytes, found without hashing them.
+    /// The waiting transactions with exactly these nested bytes, found without hashing them;
+    /// result[i] belongs to raws[i], null where there is none.
+    std::vector<chain::TransactionPtr> find_same(std::span<const chain::RawTransaction> raws) const
+        EXCLUDES(mutex_);
     chain::TransactionPtr find_same(const chain::RawTransaction& raw) const EXCLUDES(mutex_);
 
     std::size_t size() const EXCLUDES(mutex_);
@@ -121,6 +124,9 @@ class Mempool {
 
   private:
     struct Impl;
+    void find_same(std::span<const chain::RawTransaction> raws,
+                   std::span<chain::TransactionPtr> found) const EXCLUDES(mutex_);
+
     mutable Mutex mutex_;
     std::unique_ptr<Impl> impl_ PT_GUARDED_BY(mutex_);
 };

@@ -566,14 +566,15 @@ std::vector<Result<TxId>> VirtualMachine::submit_all(
     vm.parts.metrics.transactions_submitted.add(count);
 
     // From cheap to dear: known bytes, hashes, context, then the signature, then state.
+    const std::vector<chain::TransactionPtr> known = vm.mempool.find_same(transactions);
     std::vector<std::size_t> places;
     std::vector<chain::RawTransaction> unknown;
     for (std::size_t i = 0; i < count; ++i) {
         if (vm.state.load() != EngineState::kNormalOp) {
             results[i] = fail(ErrorCode::kNotReady, "the node is still catching up");
-        } else if (const chain::TransactionPtr known = vm.mempool.find_same(transactions[i])) {
+        } else if (known[i]) {
             vm.parts.metrics.known_transactions.add();
-            results[i] = known->id;
+            results[i] = known[i]->id;
         } else {
             places.push_back(i);
             unknown.push_back(detail::detached(transactions[i]));

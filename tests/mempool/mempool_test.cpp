@@ -245,6 +245,24 @@ TEST(MempoolTest, SameBytesAreFoundByTheirSignature) {
     EXPECT_EQ(pool.find_same(twin->raw), nullptr);
 }
 
+TEST(MempoolTest, ManyAreFoundAtOnceAndOtherBytesUnderASignatureThatWaitsAreNot) {
+    constexpr std::size_t kCount = 100;
+    Mempool pool{{}};
+    std::vector<chain::TransactionPtr> expected(kCount);
+    std::vector<chain::RawTransaction> raws;
+    for (std::size_t i = 0; i < kCount; ++i) {
+        const auto wanted = make_transaction(i + 1, {.signature = 1'000 + i});
+        raws.push_back(make_transaction(i + 1, {.signature = 1'000 + i})->raw);
+        if (i % 3 == 1) {
+            expected[i] = wanted;
+            ASSERT_TRUE(pool.add(offer_of(wanted)));
+        } else if (i % 3 == 2) {
+            ASSERT_TRUE(pool.add(offer(500 + i, {.signature = 1'000 + i})));
+        }
+    }
+    EXPECT_EQ(pool.find_same(raws), expected);
+}
+
 TEST(MempoolTest, OtherBytesUnderTheSameSignatureAreNotTheSame) {
     Mempool pool{{}};
     ASSERT_TRUE(pool.add(offer(1, {.signature = 77})));
