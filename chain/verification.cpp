@@ -11,13 +11,19 @@ bool is_too_late(std::int64_t timestamp_s, std::int64_t now_s) {
     return !__builtin_add_overflow(now_s, kFutureBoundS, &bound_s) && timestamp_s >= bound_s;
 }
 
+/// Transactions are told apart by their ids.
+struct IdOf {
+    std::size_t operator()(const Transaction* tx) const { return IdHash{}(tx->id); }
+    bool operator()(const Transaction* a, const Transaction* b) const { return a->id == b->id; }
+};
+
 /// Runs the block's transactions in order; the surplus that they pay beyond the block's price.
 Result<Amount> execute_all(const Block& block, const Scene& scene, Overlay& overlay) {
     Amount surplus{0};
-    absl::flat_hash_set<TxId, IdHash> seen;
+    absl::flat_hash_set<const Transaction*, IdOf, IdOf> seen;
     seen.reserve(block.transactions.size());
     for (const TransactionPtr& tx : block.transactions) {
-        if (!seen.insert(tx->id).second) return fail(ErrorCode::kDuplicateTransaction);
+        if (!seen.insert(tx.get()).second) return fail(ErrorCode::kDuplicateTransaction);
         BLOBVM_TRY(execute(*tx, scene, overlay));
         const Price above{tx->price().value - block.header.price.value};  // execute checked it
         const auto paid = fee(above, fee_units(scene.rules, tx->fields()));

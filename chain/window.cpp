@@ -155,8 +155,11 @@ struct History::Impl {
             const std::uint64_t skip = skip_height(node->block.height);
             if (has_height(skip)) node->skip = ancestor_at(parent, skip);
         }
-        for (const TxId& tx : node->block.transactions) {
-            auto& holding = holders[tx];
+        constexpr std::size_t kAhead = 8;  // the table is too large for the CPU's cache
+        const std::vector<TxId>& transactions = node->block.transactions;
+        for (std::size_t i = 0; i < transactions.size(); ++i) {
+            if (i + kAhead < transactions.size()) holders.prefetch(transactions[i + kAhead]);
+            auto& holding = holders[transactions[i]];
             const bool repeated = std::any_of(holding.begin(), holding.end(), [&](const Node* at) {
                 return at == node || (parent != nullptr && is_ancestor_or_self(at, parent));
             });

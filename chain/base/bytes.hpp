@@ -126,7 +126,11 @@ To retag(const From& from) {
 }
 
 /// A random number of this process.
-std::uint64_t hash_seed();
+std::uint64_t make_hash_seed();
+inline std::uint64_t hash_seed() {
+    static const std::uint64_t seed = make_hash_seed();
+    return seed;
+}
 
 /// For hash tables and search trees. Every byte of an address counts, and the seed is mixed into
 /// each step, since whoever makes a transfer chooses its recipient: nobody can pick keys that fall

@@ -5,13 +5,10 @@
 
 namespace blobvm {
 
-std::uint64_t hash_seed() {
-    static const std::uint64_t seed = [] {
-        std::uint64_t random = 0;
-        CHECK(getrandom(&random, sizeof random, 0) == sizeof random);
-        return random;
-    }();
-    return seed;
+std::uint64_t make_hash_seed() {
+    std::uint64_t random = 0;
+    CHECK(getrandom(&random, sizeof random, 0) == sizeof random);
+    return random;
 }
 
 }  // namespace blobvm

@@ -49,13 +49,17 @@ class PersistentMap {
 
     /// This map with each key of `entries` bound to its value; of equal keys the last one counts.
     PersistentMap with(std::span<const Entry> entries) const {
-        std::vector<const Entry*> sorted;
+        std::vector<Ranked> sorted;
         sorted.reserve(entries.size());
-        for (const Entry& entry : entries) sorted.push_back(&entry);
-        // In order, since trees side by side unite along one edge only.
-        std::stable_sort(sorted.begin(), sorted.end(),
-                         [](const Entry* a, const Entry* b) { return a->first < b->first; });
-        return PersistentMap{unite(root_, build(sorted))};
+        for (const Entry& entry : entries) sorted.push_back({&entry, IdHash{}(entry.first)});
+        std::stable_sort(sorted.begin(), sorted.end(), [](const Ranked& a, const Ranked& b) {
+            return a.entry->first < b.entry->first;
+        });
+        const auto begin_of_last_ones =
+            std::unique(sorted.rbegin(), sorted.rend(), [](const Ranked& a, const Ranked& b) {
+                return a.entry->first == b.entry->first;
+            }).base();
+        return PersistentMap{unite(root_, build({begin_of_last_ones, sorted.end()}))};
     }
 
     std::size_t size() const { return size_of(root_); }
@@ -70,6 +74,10 @@ class PersistentMap {
         std::size_t size;
         Link left;
         Link right;
+    };
+    struct Ranked {
+        const Entry* entry;
+        std::size_t priority;
     };
     struct Parts {
         Link below;
@@ -94,14 +102,15 @@ class PersistentMap {
         return make(node->key, value, node->priority, std::move(left), std::move(right));
     }
 
-    static Link build(std::span<const Entry* const> entries) {
+    /// Of entries in order, each key once.
+    static Link build(std::span<const Ranked> entries) {
         if (entries.empty()) return nullptr;
-        if (entries.size() == 1) {
-            const auto& [key, value] = *entries.front();
-            return make(key, value, IdHash{}(key), nullptr, nullptr);
-        }
-        const std::size_t half = entries.size() / 2;
-        return unite(build(entries.first(half)), build(entries.subspan(half)));
+        const auto top = std::max_element(
+            entries.begin(), entries.end(),
+            [](const Ranked& a, const Ranked& b) { return a.priority < b.priority; });
+        const auto& [key, value] = *top->entry;
+        return make(key, value, top->priority, build({entries.begin(), top}),
+                    build({top + 1, entries.end()}));
     }
 
     static Parts split(const Link& tree, const Key& key) {
