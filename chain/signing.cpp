@@ -42,8 +42,7 @@ unsigned char* data(std::array<std::byte, N>& bytes) {
     return reinterpret_cast<unsigned char*>(bytes.data());
 }
 
-/// The 32-byte words that make up one struct, hashed in place.
-template <std::size_t N>
+/// The 32-byte words that make up one struct.
 class Words {
   public:
     void hash(const Hash256& word) { std::memcpy(next(), word.bytes.data(), 32); }
@@ -52,15 +51,14 @@ class Words {
         for (std::size_t i = 0; i < 8; ++i) word[31 - i] = static_cast<std::byte>(value >> (8 * i));
     }
     void address(const Address& value) { std::memcpy(next() + 12, value.bytes.data(), 20); }
-    Hash256 keccak() const {
-        CHECK(used_ == N);
-        return keccak256(words_);
-    }
+    ByteView view() const { return ByteView{words_}.first(32 * used_); }
 
   private:
+    static constexpr std::size_t kMost = 5;
+
     std::byte* next() { return words_.data() + 32 * used_++; }
 
-    std::array<std::byte, 32 * N> words_{};
+    std::array<std::byte, 32 * kMost> words_{};
     std::size_t used_ = 0;
 };
 
@@ -99,6 +97,33 @@ Hash256 block_id_text_hash(const BlockId& id) {
     return remember_last(last, id, [&] { return keccak_of(to_cb58(id.view())); });
 }
 
+Words struct_words(const TxFields& fields, const BlobKey& key) {
+    const Hash256 block_id = block_id_text_hash(fields.block_id);
+    Words words;
+    if (fields.is_set()) {
+        words.hash(set_type_hash());
+        words.hash(retag<Hash256>(key));
+    } else {
+        const TransferFields& transfer = *fields.transfer();
+        words.hash(transfer_type_hash());
+        words.address(transfer.to);
+        words.number(transfer.units.value);
+    }
+    words.number(fields.price.value);
+    words.hash(block_id);
+    return words;
+}
+
+using SignedMessage = std::array<std::byte, 66>;
+
+SignedMessage signed_message(std::uint64_t magic, const Hash256& structure) {
+    SignedMessage message{std::byte{0x19}, std::byte{0x01}};
+    const Hash256 separator = domain_separator(magic);
+    std::memcpy(message.data() + 2, separator.bytes.data(), 32);
+    std::memcpy(message.data() + 34, structure.bytes.data(), 32);
+    return message;
+}
+
 bool has_low_s(ByteView signature) {
     return std::memcmp(signature.data() + 32, kHalfOrder.data(), 32) <= 0;
 }
@@ -108,41 +133,44 @@ bool has_low_s(ByteView signature) {
 Hash256 domain_separator(std::uint64_t magic) {
     thread_local std::optional<std::pair<std::uint64_t, Hash256>> last;
     return remember_last(last, magic, [&] {
-        Words<3> words;
+        Words words;
         words.hash(domain_type_hash());
         words.hash(domain_name_hash());
         words.number(magic);
-        return words.keccak();
+        return keccak256(words.view());
     });
 }
 
 Hash256 struct_hash(const TxFields& fields, const BlobKey& key) {
-    const Hash256 block_id = block_id_text_hash(fields.block_id);
-    if (fields.is_set()) {
-        Words<4> words;
-        words.hash(set_type_hash());
-        words.hash(retag<Hash256>(key));
-        words.number(fields.price.value);
-        words.hash(block_id);
-        return words.keccak();
-    }
-    const TransferFields& transfer = *fields.transfer();
-    Words<5> words;
-    words.hash(transfer_type_hash());
-    words.address(transfer.to);
-    words.number(transfer.units.value);
-    words.number(fields.price.value);
-    words.hash(block_id);
-    return words.keccak();
+    return keccak256(struct_words(fields, key).view());
 }
 
 Hash256 signing_digest(const TxFields& fields, const BlobKey& key) {
-    std::array<std::byte, 66> message{std::byte{0x19}, std::byte{0x01}};
-    const Hash256 separator = domain_separator(fields.magic);
-    const Hash256 structure = struct_hash(fields, key);
-    std::memcpy(message.data() + 2, separator.bytes.data(), 32);
-    std::memcpy(message.data() + 34, structure.bytes.data(), 32);
-    return keccak256(message);
+    return keccak256(signed_message(fields.magic, struct_hash(fields, key)));
+}
+
+std::vector<Hash256> signing_digests(std::span<const RawTransaction> transactions,
+                                     std::span<const TxHashes> hashes) {
+    CHECK(transactions.size() == hashes.size());
+    const std::size_t count = transactions.size();
+    std::vector<Words> structs;
+    std::vector<TwoPartMessage> messages;
+    structs.reserve(count);
+    messages.reserve(count);
+    for (std::size_t i = 0; i < count; ++i) {
+        structs.push_back(struct_words(transactions[i].fields, hashes[i].key));
+        messages.push_back({{}, structs[i].view()});
+    }
+    std::vector<Hash256> digests(count);
+    keccak256_many(messages, digests);
+
+    std::vector<SignedMessage> signed_messages(count);
+    for (std::size_t i = 0; i < count; ++i) {
+        signed_messages[i] = signed_message(transactions[i].fields.magic, digests[i]);
+        messages[i] = {{}, signed_messages[i]};
+    }
+    keccak256_many(messages, digests);
+    return digests;
 }
 
 namespace {

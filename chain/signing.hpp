@@ -20,6 +20,10 @@ Hash256 struct_hash(const TxFields& fields, const BlobKey& key);
 /// What is signed: keccak(0x1901 || separator(fields.magic) || struct hash).
 Hash256 signing_digest(const TxFields& fields, const BlobKey& key);
 
+/// The same for many at once, in the CPU's vector lanes; result[i] belongs to transactions[i].
+std::vector<Hash256> signing_digests(std::span<const RawTransaction> transactions,
+                                     std::span<const TxHashes> hashes);
+
 /// A secp256k1 secret, 32 bytes, between 1 and n-1. Wiped when it goes.
 class PrivateKey {
   public:

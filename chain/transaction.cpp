@@ -169,6 +169,11 @@ std::vector<TxHashes> hash_transactions(std::span<const RawTransaction> transact
 
 Result<TransactionPtr> recover_transaction(RawTransaction raw, const TxHashes& hashes) {
     const Hash256 digest = signing_digest(raw.fields, hashes.key);
+    return recover_transaction(std::move(raw), hashes, digest);
+}
+
+Result<TransactionPtr> recover_transaction(RawTransaction raw, const TxHashes& hashes,
+                                           const Hash256& digest) {
     BLOBVM_TRY(const Address sender, recover_sender(digest, raw.signature));
     return std::make_shared<const Transaction>(
         Transaction{std::move(raw), hashes.id, hashes.key, sender});

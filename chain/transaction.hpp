@@ -94,6 +94,10 @@ using TransactionPtr = std::shared_ptr<const Transaction>;
 /// kRecoveryFailed, kSignatureNotCanonical.
 Result<TransactionPtr> recover_transaction(RawTransaction raw, const TxHashes& hashes);
 
+/// The same where the signing digest is known already.
+Result<TransactionPtr> recover_transaction(RawTransaction raw, const TxHashes& hashes,
+                                           const Hash256& digest);
+
 /// decode_transaction, hash and recover in one: for clients and tests.
 Result<TransactionPtr> load_transaction(SharedBytes standalone);
 

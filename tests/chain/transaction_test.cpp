@@ -5,6 +5,7 @@
 
 #include "chain/base/hashing.hpp"
 #include "chain/detail/wire.hpp"
+#include "chain/signing.hpp"
 #include "tests/support/transactions.hpp"
 
 namespace blobvm::chain {
@@ -118,6 +119,21 @@ TEST(TransactionTest, HashesOfManyBelongToTheirTransactions) {
         }
     }
     EXPECT_TRUE(hash_transactions({}).empty());
+}
+
+TEST(TransactionTest, DigestsOfManyAreThoseOfEach) {
+    std::vector<RawTransaction> raws;
+    for (std::size_t i = 0; i < 20; ++i) {
+        raws.push_back(i % 3 == 0 ? transfer_tx(account(2), Amount{i})->raw
+                                  : set_tx(std::string(1 + i, 'x'))->raw);
+    }
+    const std::vector<TxHashes> hashes = hash_transactions(raws);
+    const std::vector<Hash256> digests = signing_digests(raws, hashes);
+    ASSERT_EQ(digests.size(), raws.size());
+    for (std::size_t i = 0; i < raws.size(); ++i) {
+        EXPECT_EQ(digests[i], signing_digest(raws[i].fields, hashes[i].key)) << i;
+    }
+    EXPECT_TRUE(signing_digests({}, {}).empty());
 }
 
 TEST(GossipTest, ListGoesThereAndBack) {

@@ -4,6 +4,7 @@
 #include <optional>
 
 #include "chain/base/check.hpp"
+#include "chain/signing.hpp"
 
 namespace blobvm::vm::detail {
 
@@ -11,6 +12,24 @@ namespace {
 
 bool keeps_too_much(const chain::RawTransaction& raw) {
     return raw.nested.owner_size() > 2 * raw.nested.size() + 4096;
+}
+
+/// Runs body(begin, size) for parts of 0 .. count - 1 of `part` each, but for the last.
+template <class Body>
+void for_each_part(Executor& executor, std::size_t count, std::size_t part, const Body& body) {
+    executor.for_each((count + part - 1) / part,
+                      [&](std::size_t i) { body(i * part, std::min(part, count - i * part)); });
+}
+
+std::vector<chain::TxHashes> hash_all(std::span<const chain::RawTransaction> raws,
+                                      Executor& executor) {
+    constexpr std::size_t kTogether = 64;  // several times the vector lanes
+    std::vector<chain::TxHashes> hashes(raws.size());
+    for_each_part(executor, raws.size(), kTogether, [&](std::size_t begin, std::size_t count) {
+        std::ranges::copy(chain::hash_transactions(raws.subspan(begin, count)),
+                          hashes.begin() + static_cast<std::ptrdiff_t>(begin));
+    });
+    return hashes;
 }
 
 }  // namespace
@@ -34,9 +53,16 @@ std::vector<Result<chain::TransactionPtr>> recover_all(std::vector<chain::RawTra
                                                        std::span<const chain::TxHashes> hashes,
                                                        Executor& executor, Metrics& metrics) {
     std::vector<std::optional<Result<chain::TransactionPtr>>> slots(raws.size());
-    executor.for_each(raws.size(), [&](std::size_t i) {
-        const Timer timer{metrics.recover};
-        slots[i] = chain::recover_transaction(std::move(raws[i]), hashes[i]);
+    // Few, so that the last ones to be done keep nobody waiting; several, for the vector lanes.
+    const std::size_t together = std::clamp<std::size_t>(raws.size() / 16, 1, 8);
+    for_each_part(executor, raws.size(), together, [&](std::size_t begin, std::size_t count) {
+        const std::vector<Hash256> digests = chain::signing_digests(
+            std::span{raws}.subspan(begin, count), hashes.subspan(begin, count));
+        for (std::size_t i = begin; i < begin + count; ++i) {
+            const Timer timer{metrics.recover};
+            slots[i] =
+                chain::recover_transaction(std::move(raws[i]), hashes[i], digests[i - begin]);
+        }
     });
     metrics.signatures_recovered.add(raws.size());
     std::vector<Result<chain::TransactionPtr>> results;
@@ -47,11 +73,10 @@ std::vector<Result<chain::TransactionPtr>> recover_all(std::vector<chain::RawTra
 
 Result<std::vector<chain::TransactionPtr>> NodeTransactionLoader::load(
     std::span<const chain::RawTransaction> raws) {
-    std::vector<chain::TransactionPtr> loaded(raws.size());
+    std::vector<chain::TransactionPtr> loaded = mempool_.find_same(raws);
     std::vector<std::size_t> places;
     std::vector<chain::RawTransaction> unknown;
     for (std::size_t i = 0; i < raws.size(); ++i) {
-        loaded[i] = mempool_.find_same(raws[i]);
         if (loaded[i]) continue;
         places.push_back(i);
         unknown.push_back(raws[i]);
@@ -59,7 +84,7 @@ Result<std::vector<chain::TransactionPtr>> NodeTransactionLoader::load(
     metrics_.known_transactions.add(raws.size() - unknown.size());
     if (unknown.empty()) return loaded;
 
-    const std::vector<chain::TxHashes> hashes = chain::hash_transactions(unknown);
+    const std::vector<chain::TxHashes> hashes = hash_all(unknown, executor_);
     auto results = recover_all(std::move(unknown), hashes, executor_, metrics_);
     for (std::size_t k = 0; k < results.size(); ++k) {
         BLOBVM_TRY(loaded[places[k]], std::move(results[k]));
