@@ -31,7 +31,7 @@ while (($#)); do
     case $1 in
         -h | --help) usage && exit ;;
         --quick) quick=(--quick) ;;
-        --soak) soak=(--soak) ;;
+        --soak) soak=(--soak 1800) ;;
         -*) wrong_usage "unknown option $1" ;;
         *)
             [[ -z $out ]] || wrong_usage "at most one folder"
@@ -40,6 +40,7 @@ while (($#)); do
     esac
     shift
 done
+if ((${#quick[@]} && ${#soak[@]})); then soak=(--soak 180); fi
 out=${out:-$ROOT/build/bench-results}
 
 need_packages build tests
