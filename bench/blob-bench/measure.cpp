@@ -49,6 +49,16 @@ double machine_busy_s() {
     return ticks_to_s(user + nice + system + irq + soft + stolen);
 }
 
+/// Of those that were waited for.
+double ended_children_cpu_s() {
+    rusage usage{};
+    ::getrusage(RUSAGE_CHILDREN, &usage);
+    const auto seconds = [](const timeval& time) {
+        return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_usec) / 1e6;
+    };
+    return seconds(usage.ru_utime) + seconds(usage.ru_stime);
+}
+
 }  // namespace
 
 double seconds_since(SteadyClock::time_point start) {
@@ -85,7 +95,7 @@ ForeignLoad::ForeignLoad(std::vector<int> children)
     : children_{std::move(children)}, all_start_s_{machine_busy_s()}, ours_start_s_{ours_s()} {}
 
 double ForeignLoad::ours_s() const {
-    double sum_s = process_cpu_s();
+    double sum_s = process_cpu_s() + ended_children_cpu_s();
     for (const int child : children_) sum_s += cpu_seconds_of(child);
     return sum_s;
 }

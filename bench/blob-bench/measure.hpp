@@ -78,7 +78,8 @@ std::size_t cores();
 /// Processor time that other programs (and the machine under this one) take from its making on.
 class ForeignLoad {
   public:
-    /// `children`: processes whose time counts as ours.
+    /// `children`: processes whose time counts as ours, as does that of those that are started and
+    /// waited for meanwhile.
     explicit ForeignLoad(std::vector<int> children = {});
     double cpu_s() const;
 
