@@ -342,19 +342,92 @@ std::vector<BlockCost> Window::costs() const {
     return costs;
 }
 
-SuggestedFee suggested_fee(const Window& window, const Genesis& rules) {
-    std::vector<Price> prices = window.prices();
-    std::vector<BlockCost> costs = window.costs();
-    const auto at = static_cast<std::ptrdiff_t>((prices.size() - 1) * 60 / 100);
-    std::nth_element(prices.begin(), prices.begin() + at, prices.end());
-    std::nth_element(costs.begin(), costs.begin() + at, costs.end());
+namespace {
 
-    SuggestedFee suggested{.price = std::max(prices[static_cast<std::size_t>(at)], rules.min_price),
-                           .cost = costs[static_cast<std::size_t>(at)]};
+std::size_t picked_index(std::size_t count) { return (count - 1) * 60 / 100; }
+
+SuggestedFee suggestion(Price price, BlockCost cost, const Window& window, const Genesis& rules) {
+    SuggestedFee suggested{.price = std::max(price, rules.min_price), .cost = cost};
     const std::size_t transactions = window.transaction_count();
     if (transactions > 0) suggested.cost.value /= transactions;
     if (transactions > 0) suggested.cost.value /= window.block_count();
     return suggested;
+}
+
+}  // namespace
+
+SuggestedFee suggested_fee(const Window& window, const Genesis& rules) {
+    std::vector<Price> prices = window.prices();
+    std::vector<BlockCost> costs = window.costs();
+    const auto at = static_cast<std::ptrdiff_t>(picked_index(prices.size()));
+    std::nth_element(prices.begin(), prices.begin() + at, prices.end());
+    std::nth_element(costs.begin(), costs.begin() + at, costs.end());
+    return suggestion(prices[static_cast<std::size_t>(at)], costs[static_cast<std::size_t>(at)],
+                      window, rules);
+}
+
+void FeeSuggester::Pick::add(std::uint64_t value) {
+    const bool is_low = !low_.empty() && value <= *low_.rbegin();
+    (is_low ? low_ : high_).insert(value);
+    balance();
+}
+
+void FeeSuggester::Pick::remove(std::uint64_t value) {
+    auto& holding = value <= *low_.rbegin() ? low_ : high_;
+    holding.erase(holding.find(value));
+    balance();
+}
+
+void FeeSuggester::Pick::clear() {
+    low_.clear();
+    high_.clear();
+}
+
+void FeeSuggester::Pick::balance() {
+    const std::size_t count = low_.size() + high_.size();
+    const std::size_t low = count == 0 ? 0 : picked_index(count) + 1;
+    while (low_.size() < low) low_.insert(high_.extract(high_.begin()));
+    while (low_.size() > low) high_.insert(low_.extract(std::prev(low_.end())));
+}
+
+void FeeSuggester::push(const Seen& block) {
+    blocks_.push_back(block);
+    prices_.add(block.price.value);
+    costs_.add(block.cost.value);
+}
+
+void FeeSuggester::pop_oldest() {
+    prices_.remove(blocks_.front().price.value);
+    costs_.remove(blocks_.front().cost.value);
+    blocks_.pop_front();
+}
+
+/// Makes blocks_ those of `window`: new ones behind what is here, if that is among its blocks.
+void FeeSuggester::follow(const Window& window) {
+    const std::size_t count = window.block_count();
+    std::vector<Seen> fresh;  // newest first
+    const Node* node = static_cast<const Node*>(window.parent_);
+    while (fresh.size() < count && (blocks_.empty() || node->block.id != blocks_.back().id)) {
+        fresh.push_back({node->block.id, node->block.price, node->block.cost});
+        node = node->parent;
+    }
+    if (fresh.size() + blocks_.size() < count) {  // it begins before what is here
+        for (; fresh.size() < count; node = node->parent) {
+            fresh.push_back({node->block.id, node->block.price, node->block.cost});
+        }
+    }
+    if (fresh.size() == count) {
+        blocks_.clear();
+        prices_.clear();
+        costs_.clear();
+    }
+    for (auto block = fresh.rbegin(); block != fresh.rend(); ++block) push(*block);
+    while (blocks_.size() > count) pop_oldest();
+}
+
+SuggestedFee FeeSuggester::suggest(const Window& window, const Genesis& rules) {
+    follow(window);
+    return suggestion(Price{prices_.value()}, BlockCost{costs_.value()}, window, rules);
 }
 
 }  // namespace blobvm::chain

@@ -1,7 +1,9 @@
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <memory>
+#include <set>
 #include <vector>
 
 #include "chain/base/bytes.hpp"
@@ -51,6 +53,7 @@ class Window {
 
   private:
     friend class History;
+    friend class FeeSuggester;
     const History* history_ = nullptr;
     const void* parent_ = nullptr;  ///< the parent's node in the history
     std::uint64_t first_height_ = 0;
@@ -95,6 +98,7 @@ class History {
 
   private:
     friend class Window;
+    friend class FeeSuggester;
     struct Impl;
     std::unique_ptr<Impl> impl_;
 };
@@ -107,5 +111,42 @@ struct SuggestedFee {
     BlockCost cost;
 };
 SuggestedFee suggested_fee(const Window& window, const Genesis& rules);
+
+/// The same figures, kept up to date: what is asked of a window costs what has changed since the
+/// last one asked of, and the size of the window only where neither grew out of the other.
+/// One thread at a time.
+class FeeSuggester {
+  public:
+    SuggestedFee suggest(const Window& window, const Genesis& rules);
+
+  private:
+    /// The element that the original picks from all values in order: at 60 % of the last index.
+    class Pick {
+      public:
+        void add(std::uint64_t value);
+        void remove(std::uint64_t value);
+        void clear();
+        std::uint64_t value() const { return *low_.rbegin(); }
+
+      private:
+        void balance();
+
+        std::multiset<std::uint64_t> low_;   ///< up to the one that is picked
+        std::multiset<std::uint64_t> high_;  ///< those behind it
+    };
+    struct Seen {
+        BlockId id;
+        Price price;
+        BlockCost cost;
+    };
+
+    void follow(const Window& window);
+    void push(const Seen& block);
+    void pop_oldest();
+
+    std::deque<Seen> blocks_;  ///< those of the last window, oldest first
+    Pick prices_;
+    Pick costs_;
+};
 
 }  // namespace blobvm::chain

@@ -132,6 +132,9 @@ struct VirtualMachine::Impl {
     chain::BlockPtr accepted GUARDED_BY(tip_mutex);
     std::deque<Activity> activity GUARDED_BY(tip_mutex);  ///< newest first
 
+    mutable Mutex fees_mutex;  ///< a leaf, taken under tip_mutex
+    chain::FeeSuggester fees GUARDED_BY(fees_mutex);
+
     mutable Mutex fruitless_mutex;
     std::optional<Fruitless> fruitless GUARDED_BY(fruitless_mutex);
 
@@ -674,8 +677,9 @@ std::shared_ptr<const ChainSnapshot> VirtualMachine::snapshot() const {
 chain::SuggestedFee VirtualMachine::suggested_fee() const {
     const ReaderLock lock{impl_->tip_mutex};
     const BlockId& parent = impl_->preferred.block ? impl_->preferred.id : impl_->accepted->id;
-    return chain::suggested_fee(impl_->history.window(parent, impl_->parts.clock.now_s()),
-                                impl_->parts.genesis);
+    const chain::Window window = impl_->history.window(parent, impl_->parts.clock.now_s());
+    const Lock fees_lock{impl_->fees_mutex};
+    return impl_->fees.suggest(window, impl_->parts.genesis);
 }
 
 std::vector<Activity> VirtualMachine::recent_activity() const {

@@ -295,7 +295,10 @@ void measure_window(Findings& findings, bool quick) {
                 .x = "blocks in the window",
                 .unit = "us",
                 .points = {}};
-    Growth fee{.what = "suggested fee", .x = "blocks in the window", .unit = "us", .points = {}};
+    Growth fee{.what = "suggested fee, once for each block",
+               .x = "blocks in the window",
+               .unit = "us",
+               .points = {}};
     const chain::Genesis rules = chain::fast_genesis(1);
     for (const std::uint64_t blocks : {60U, 600U, 6'000U}) {
         const auto id_of = [](std::uint64_t n) {
@@ -307,6 +310,7 @@ void measure_window(Findings& findings, bool quick) {
             block.parent = id_of(n - 1);
             block.height = 1'000'000 + n;
             block.timestamp_s = 1'600'000'000 + static_cast<std::int64_t>(n * 60 / blocks);
+            block.price = Price{1 + n * 0x9e3779b97f4a7c15ULL % 1'000};
             block.transactions = {retag<TxId>(block.id)};
             return block;
         };
@@ -344,11 +348,20 @@ void measure_window(Findings& findings, bool quick) {
                                      history.add(summary(tip));
                                      history.accept(id_of(tip));
                                  }));
-        fee.points.emplace_back(x, cpu_us(quick ? 20 : 100, [&](std::size_t) {
-                                    const chain::Window window =
-                                        history.window(id_of(tip), summary(tip).timestamp_s);
-                                    checksum += chain::suggested_fee(window, rules).price.value;
+        // Asked once for each block: as little as ever can be kept from one answer to the next.
+        chain::FeeSuggester fees;
+        const auto suggest = [&] {
+            const chain::Window window = history.window(id_of(tip), summary(tip).timestamp_s);
+            checksum += fees.suggest(window, rules).price.value;
+        };
+        suggest();
+        fee.points.emplace_back(x, cpu_us(200, [&](std::size_t) {
+                                    ++tip;
+                                    history.add(summary(tip));
+                                    history.accept(id_of(tip));
+                                    suggest();
                                 }));
+        fee.points.back().second -= step.points.back().second;
         if (checksum == 0) std::puts("");  // so that nothing is left out as unused
     }
     const auto ratio_of = [](const Growth& growth) {

@@ -95,6 +95,7 @@ class RandomTree {
         if (parent.height == 0) child.timestamp_s += 1'600'000'000;
         child.parent = parent.id;
         child.price = {random_() % 50};
+        child.cost = {random_() % 500};
         child.units = {random_() % 300};
         for (std::uint64_t i = random_() % 4; i > 0; --i) {
             child.transactions.push_back(tx_id(random_() % 400));
@@ -128,8 +129,12 @@ class RandomTree {
             transactions.push_back(tx_id(random_() % 400));
         }
         ids.push_back(parent.id);
-        naive_.expect_equal(history_.window(parent.id, time_s), parent.id, time_s, ids,
-                            transactions);
+        const Window window = history_.window(parent.id, time_s);
+        naive_.expect_equal(window, parent.id, time_s, ids, transactions);
+        const SuggestedFee kept = fees_.suggest(window, rules_);
+        const SuggestedFee afresh = suggested_fee(window, rules_);
+        ASSERT_EQ(kept.price, afresh.price);
+        ASSERT_EQ(kept.cost, afresh.cost);
     }
 
     std::uint64_t height() const { return last_accepted_.height; }
@@ -164,6 +169,7 @@ class RandomTree {
     Genesis rules_;
     History history_;
     NaiveHistory naive_;
+    FeeSuggester fees_;  ///< sees windows of all branches, that move on and back
     std::uint64_t next_ = 1;
     BlockSummary last_accepted_;
     std::vector<BlockSummary> processing_;
