@@ -14,7 +14,8 @@ sources):
   report.html    the table and plots; needs no other file
   modules/       what the suites of single modules say (Google Benchmark's JSON)
 
-  --quick   less of everything: about three minutes after the build; a full run takes half an hour
+  --quick   less of everything: about three minutes after the build; a full run takes three
+            quarters of an hour
   --soak    and half an hour of load (with --quick: three minutes), to see whether memory grows
 
 The data goes to a fresh folder under TMPDIR (or /tmp): put that on the disk that you mean to

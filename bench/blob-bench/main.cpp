@@ -188,6 +188,8 @@ int run_suite(const Options& options) {
     };
     part("verify", measure_verify);
     part("build", measure_build);
+    part("processing", measure_processing);
+    part("tree", measure_tree);
     part("mempool", measure_mempool);
     part("window", measure_window);
     part("accept", measure_accept);

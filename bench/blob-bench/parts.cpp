@@ -14,6 +14,7 @@
 #include "chain/presets.hpp"
 #include "chain/window.hpp"
 #include "tests/mempool/offers.hpp"
+#include "tree/detail/node.hpp"
 
 namespace blobvm::bench {
 namespace {
@@ -223,6 +224,88 @@ void measure_build(Findings& findings, bool quick) {
     for (Growth* growth : {&built, &verified, &accepted}) {
         findings.growth.push_back(std::move(*growth));
     }
+}
+
+void measure_processing(Findings& findings, bool quick) {
+    // Blocks that wait for their fate, each on top of the other, under the one that is measured.
+    constexpr std::size_t kPerBlock = 10;
+    constexpr std::size_t kMeasured = 15;
+    const Accounts accounts{kSenders};
+    const auto growth_of = [](const char* what) {
+        return Growth{.what = what, .x = "blocks processing", .unit = "us", .points = {}};
+    };
+    Growth built = growth_of("build a block of 10 transfers");
+    Growth verified = growth_of("verify it, all known");
+    Growth accepted = growth_of("accept the oldest, synced");
+    const std::size_t most = quick ? 100 : 1'000;
+    for (std::size_t depth = 1; depth <= most; depth *= 10) {
+        const Rig::Options options{.shape = kTransfers, .per_block = kPerBlock};
+        Rig builder{options, accounts};
+        Rig verifier{options, accounts};
+        const Load load = builder.load((depth + kMeasured) * kPerBlock);
+        submit_all(builder, load);
+        submit_all(verifier, load);
+        std::vector<BlockId> ids;
+        Samples build_us, verify_us, accept_us;
+        for (std::size_t n = 0; n < depth + kMeasured; ++n) {
+            chain::BlockPtr block;
+            const double build_s = seconds_of([&] { block = build(builder); });
+            must(builder.vm().verify_block(block->bytes));
+            builder.vm().set_preference(block->id);
+            const double verify_s =
+                seconds_of([&] { must(verifier.vm().verify_block(bytes_of(block))); });
+            verifier.vm().set_preference(block->id);
+            ids.push_back(block->id);
+            if (n < depth) continue;
+            build_us.add(build_s * 1e6);
+            verify_us.add(verify_s * 1e6);
+        }
+        for (std::size_t n = 0; n < kMeasured; ++n) {
+            accept_us.add(1e6 * seconds_of([&] { must(verifier.vm().accept(ids[n])); }));
+        }
+        const auto x = static_cast<double>(depth);
+        built.points.emplace_back(x, build_us.median());
+        verified.points.emplace_back(x, verify_us.median());
+        accepted.points.emplace_back(x, accept_us.median());
+    }
+    for (Growth* growth : {&built, &verified, &accepted}) {
+        findings.growth.push_back(std::move(*growth));
+    }
+}
+
+void measure_tree(Findings& findings, bool quick) {
+    const auto growth_of = [](const char* what) {
+        return Growth{.what = what, .x = "children of a file", .unit = "ns/child", .points = {}};
+    };
+    Growth written = growth_of("write a root");
+    Growth read = growth_of("read a root");
+    for (std::size_t children = 10; children <= 100'000; children *= 10) {
+        std::vector<BlobKey> keys;
+        for (std::size_t i = 0; i < children; ++i) {
+            keys.push_back(retag<BlobKey>(keccak256(std::as_bytes(std::span{&i, 1}))));
+        }
+        const std::size_t calls = std::max<std::size_t>(100'000 / children, 1);
+        const auto cpu_ns = [&](const auto& work) {
+            Samples each;
+            for (int repeat = 0; repeat < (quick ? 3 : 9); ++repeat) {
+                const double start_s = thread_cpu_s();
+                for (std::size_t i = 0; i < calls; ++i) work();
+                each.add((thread_cpu_s() - start_s) * 1e9 / static_cast<double>(calls * children));
+            }
+            return each.median();
+        };
+        const auto x = static_cast<double>(children);
+        const std::string root = tree::detail::write_node(0, keys);
+        written.points.emplace_back(
+            x, cpu_ns([&] { CHECK(tree::detail::write_node(0, keys).size() == root.size()); }));
+        read.points.emplace_back(x, cpu_ns([&] {
+                                     const auto node =
+                                         must(tree::detail::read_node(as_bytes(root)));
+                                     CHECK(node.keys.size() == children);
+                                 }));
+    }
+    findings.growth.push_back(std::move(written));
+    findings.growth.push_back(std::move(read));
 }
 
 void measure_mempool(Findings& findings, bool quick) {
@@ -465,7 +548,7 @@ void measure_state(Findings& findings, bool quick) {
     };
     constexpr std::size_t kMeasured = 5;  // blocks, the last before each goal
     std::size_t keys = 0;
-    const std::size_t most = quick ? 80'000 : 1'000'000;
+    const std::size_t most = quick ? 80'000 : 10'000'000;
     for (std::size_t goal = quick ? 8'000 : 10'000; goal <= most; goal *= 10) {
         Samples build_us, accept_us;
         while (keys < goal) {

@@ -8,6 +8,8 @@ namespace blobvm::bench {
 /// `findings`. With `quick` they take less of everything.
 void measure_verify(Findings& findings, bool quick);
 void measure_build(Findings& findings, bool quick);
+void measure_processing(Findings& findings, bool quick);
+void measure_tree(Findings& findings, bool quick);
 void measure_mempool(Findings& findings, bool quick);
 void measure_window(Findings& findings, bool quick);
 void measure_accept(Findings& findings, bool quick);
