@@ -211,7 +211,7 @@ int run_suite(const Options& options) {
         announce("rpc, one by one");
         findings.runs.push_back(run_plugin(run, Way::kRpc));
     }
-    part("memory", measure_memory);
+    part("memory", [](Findings& all, bool) { measure_memory(all); });
     if (options.soak_s > 0) {
         announce("soak");
         measure_soak(findings, options.soak_s);

@@ -396,9 +396,9 @@ void measure_boundary(Findings& findings, bool quick, double engine_small) {
     }
 }
 
-void measure_memory(Findings& findings, bool quick) {
+void measure_memory(Findings& findings) {
     const Accounts accounts{kSenders};
-    const std::uint64_t bound = quick ? 16 * 1024 * 1024 : 64 * 1024 * 1024;
+    constexpr std::uint64_t bound = 64 * 1024 * 1024;
     const Shape shape{.value_bytes = 16 * 1024};
     PluginRig rig{{.shape = shape, .per_block = 100, .mempool_bytes = bound}, accounts};
     const auto idle = static_cast<double>(resident_bytes(rig.pid()));

@@ -18,7 +18,7 @@ RunResult run_plugin(const RunOptions& options, Way way);
 /// Fills in the calibration's gRPC figures. `engine_small` is the engine's rate for sets of 1 KiB,
 /// `engine_large` that for sets of 200 KiB, in transactions per second.
 void measure_boundary(Findings& findings, bool quick, double engine_small);
-void measure_memory(Findings& findings, bool quick);
+void measure_memory(Findings& findings);
 
 /// Load for so many seconds, and whether the plugin's memory grows meanwhile.
 void measure_soak(Findings& findings, double seconds);
