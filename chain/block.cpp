@@ -61,11 +61,13 @@ Result<BlockPtr> load_block(RawBlock raw, TransactionLoader& loader) {
         Block{raw.header, std::move(transactions), std::move(raw.bytes), id});
 }
 
-Result<BlockPtr> make_block(const BlockHeader& header, std::vector<TransactionPtr> transactions) {
-    BLOBVM_TRY(Bytes bytes, encode(header, transactions));
-    const BlockId id = retag<BlockId>(keccak256(bytes));
+Result<BlockPtr> make_block(const BlockHeader& header, std::vector<TransactionPtr> transactions,
+                            const HashBytes& hash) {
+    BLOBVM_TRY(Bytes encoded, encode(header, transactions));
+    SharedBytes bytes{std::move(encoded)};
+    const auto id = retag<BlockId>(hash ? hash(bytes) : keccak256(bytes.view()));
     return std::make_shared<const Block>(
-        Block{header, std::move(transactions), SharedBytes{std::move(bytes)}, id});
+        Block{header, std::move(transactions), std::move(bytes), id});
 }
 
 Result<Bytes> encode_block(const BlockHeader& header,

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <vector>
 
@@ -47,8 +48,14 @@ Result<RawBlock> decode_block(SharedBytes bytes);
 /// Loads the transactions of `raw` and hashes its bytes.
 Result<BlockPtr> load_block(RawBlock raw, TransactionLoader& loader);
 
-/// A block of these parts, encoded and hashed. kCodecTooLong beyond kMaxMessageBytes.
-Result<BlockPtr> make_block(const BlockHeader& header, std::vector<TransactionPtr> transactions);
+/// keccak256, and whatever else the caller does with a block's bytes meanwhile: one stream of
+/// hashing keeps one core busy for milliseconds.
+using HashBytes = std::function<Hash256(const SharedBytes&)>;
+
+/// A block of these parts, encoded and hashed (by keccak256 alone if `hash` is empty).
+/// kCodecTooLong beyond kMaxMessageBytes.
+Result<BlockPtr> make_block(const BlockHeader& header, std::vector<TransactionPtr> transactions,
+                            const HashBytes& hash = {});
 
 /// Encodes a block of raw transactions (any signatures); for tests.
 Result<Bytes> encode_block(const BlockHeader& header, std::span<const RawTransaction> transactions);

@@ -91,7 +91,7 @@ Result<Draft> fill(Price price, const Scene& scene, Overlay& overlay, const Next
 
 Result<BuiltBlock> build_block(const Block& parent, const Window& window, const Genesis& rules,
                                const State& state, std::int64_t time_s, const NextOffer& next_offer,
-                               const OnSkipped& on_skipped) {
+                               const OnSkipped& on_skipped, const HashBytes& hash) {
     if (time_s < parent.header.timestamp_s) return fail(ErrorCode::kTimestampTooEarly);
     BlockHeader header{.parent = parent.id,
                        .timestamp_s = time_s,
@@ -112,7 +112,7 @@ Result<BuiltBlock> build_block(const Block& parent, const Window& window, const 
     }
 
     BLOBVM_TRY(header.access_proof, access_proof(state, header.parent, header.height));
-    BLOBVM_TRY(BlockPtr block, make_block(header, std::move(draft.transactions)));
+    BLOBVM_TRY(BlockPtr block, make_block(header, std::move(draft.transactions), hash));
     Changes changes = overlay.changes();
     State after = state.with(changes);
     return BuiltBlock{.block = std::move(block),

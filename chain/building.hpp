@@ -26,9 +26,9 @@ using OnSkipped = std::function<void(const TransactionPtr&, const Error&)>;
 /// A child of `parent` at `time_s` (not below the parent's). Takes offers while they are worth
 /// their price and fit max_block_size and kMaxBlockBytes; best price first, so that the surplus is
 /// as large as it can be. kNoTransactions if nothing could be taken, kInsufficientSurplus if what
-/// was taken does not pay the block's cost: later the cost is lower.
+/// was taken does not pay the block's cost: later the cost is lower. `hash` as for make_block.
 Result<BuiltBlock> build_block(const Block& parent, const Window& window, const Genesis& rules,
                                const State& state, std::int64_t time_s, const NextOffer& next_offer,
-                               const OnSkipped& on_skipped);
+                               const OnSkipped& on_skipped, const HashBytes& hash = {});
 
 }  // namespace blobvm::chain

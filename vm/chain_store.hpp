@@ -57,6 +57,10 @@ class ChainStore : public chain::Store {
 
     virtual Tip tip() const = 0;
 
+    /// A hint that a block of these bytes may be committed soon: they may go to the disk already,
+    /// so that its commit waits less. Safe beside reads, not beside writes.
+    virtual void stage(const SharedBytes& bytes) { static_cast<void>(bytes); }
+
     /// Makes `block`, a child of the tip, the new tip: state, block, indexes and undo record in
     /// one atomic batch.
     virtual Result<void> commit(const chain::Block& block, const chain::BlockSummary& summary,

@@ -11,6 +11,7 @@
 
 #include "chain/base/cb58.hpp"
 #include "chain/base/check.hpp"
+#include "chain/base/hashing.hpp"
 #include "chain/building.hpp"
 #include "chain/execution.hpp"
 #include "chain/verification.hpp"
@@ -25,7 +26,8 @@ namespace {
 constexpr std::size_t kBlockCacheBytes = 64 * 1024 * 1024;
 constexpr std::uint64_t kUnsyncedBlocks = 64;  ///< while bootstrapping: decisions.md 2
 constexpr std::chrono::seconds kUnsyncedTime{1};
-constexpr std::size_t kBuiltKept = 4;       ///< built blocks whose outcome is remembered
+constexpr std::size_t kWorthStaging = 64 * 1024;  ///< less is written in no time
+constexpr std::size_t kBuiltKept = 4;             ///< built blocks whose outcome is remembered
 constexpr std::size_t kWorkScan = 4096;     ///< offers looked at before assuming there is work
 constexpr std::size_t kShadowSlack = 4096;  ///< shadow entries that are never worth rebuilding
 
@@ -156,6 +158,7 @@ struct VirtualMachine::Impl {
 
     Result<chain::BlockPtr> parse(SharedBytes bytes);
     Result<chain::BuiltBlock> build();
+    Hash256 hash_and_stage(const SharedBytes& bytes);
     void on_skipped(const chain::TransactionPtr& tx, const Error& error);
     Result<void> admit(const chain::TransactionPtr& tx);
     void note_activity(const chain::Block& block) REQUIRES(tip_mutex);
@@ -291,7 +294,22 @@ Result<chain::BuiltBlock> VirtualMachine::Impl::build() {
     return chain::build_block(
         parent, window, parts.genesis, preferred.state, time_s,
         [&] { return mempool.next_best(position); },
-        [&](const chain::TransactionPtr& tx, const Error& error) { on_skipped(tx, error); });
+        [&](const chain::TransactionPtr& tx, const Error& error) { on_skipped(tx, error); },
+        [&](const SharedBytes& bytes) { return hash_and_stage(bytes); });
+}
+
+/// What is built is accepted soon, as a rule: it is on its way to the disk while it is hashed.
+Hash256 VirtualMachine::Impl::hash_and_stage(const SharedBytes& bytes) {
+    if (bytes.size() < kWorthStaging) return keccak256(bytes.view());
+    Hash256 hash;
+    parts.executor.for_each(2, [&](std::size_t i) {
+        if (i == 0) {
+            hash = keccak256(bytes.view());
+        } else {
+            parts.store.stage(bytes);
+        }
+    });
+    return hash;
 }
 
 Result<chain::BlockPtr> VirtualMachine::build_block() {

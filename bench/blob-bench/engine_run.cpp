@@ -88,7 +88,7 @@ class Round {
         result_.foreign_s += others.cpu_s();
         result_.disk_bytes += written_bytes() - disk_start;
         const double loops_s = rig_.executor().cpu_s() - loops_start_s;
-        double known_s = loops_s;
+        double known_s = loops_s - engine_loops_s_;
         {
             const Lock lock{mutex_};
             engine_cpu_s_["generate"] = generate_s_;
@@ -98,7 +98,7 @@ class Round {
             result_.cpu_s[name] += spent_s;
             known_s += spent_s;
         }
-        result_.cpu_s["recover"] += loops_s;
+        result_.cpu_s["recover"] += loops_s - engine_loops_s_;
         result_.cpu_s["other"] += std::max(process_cpu_s() - process_start_s - known_s, 0.0);
     }
 
@@ -184,6 +184,7 @@ class Round {
     chain::BlockPtr make_block() {
         vm::VirtualMachine& vm = rig_.vm();
         const auto begin = SteadyClock::now();
+        const double loops_start_s = CountingExecutor::own_cpu_s();
         chain::BlockPtr block;
         {
             const Spent spent{engine_cpu_s_["build"]};
@@ -203,6 +204,7 @@ class Round {
             must(vm.accept(block->id));
         }
         result_.accept.add(ms_since(verified));
+        engine_loops_s_ += CountingExecutor::own_cpu_s() - loops_start_s;
         return block;
     }
 
@@ -218,6 +220,7 @@ class Round {
     Event accepted_;   ///< a block; or the time is over
     Departures departures_;
     std::map<std::string, double> engine_cpu_s_;  ///< of the thread that makes blocks
+    double engine_loops_s_ = 0;                   ///< of it, what it did in loops of the executor
 
     Mutex mutex_;
     double generate_s_ GUARDED_BY(mutex_) = 0;

@@ -1,6 +1,7 @@
 #include "vm/store/detail/block_log.hpp"
 
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 
 #include "chain/base/check.hpp"
 #include "tests/vm/store_support.hpp"
@@ -69,6 +70,24 @@ TEST_F(BlockLogTest, HalfABlockLeftByACrashIsNeverOverwritten) {
     const Place next = put(*log, "next");
     EXPECT_EQ(next, (Place{.file = 1, .offset = 6}));
     EXPECT_EQ(log->read(next, 4).value(), "next");
+}
+
+TEST_F(BlockLogTest, WhatIsDiscardedGivesItsRoomBackAndNothingElseMoves) {
+    const auto log = open();
+    const std::string unwanted(1 << 20, 'u');
+    const Place before = put(*log, "before");
+    const Place gone = put(*log, unwanted);
+    const Place after = put(*log, "after");
+    ASSERT_TRUE(log->sync());
+    struct stat status {};
+    ASSERT_EQ(::stat(file("000001.blocks").c_str(), &status), 0);
+    const auto blocks = status.st_blocks;
+    log->discard(gone, unwanted.size());
+    ASSERT_TRUE(log->sync());
+    ASSERT_EQ(::stat(file("000001.blocks").c_str(), &status), 0);
+    EXPECT_LT(status.st_blocks, blocks / 4);
+    EXPECT_EQ(log->read(before, 6).value(), "before");
+    EXPECT_EQ(log->read(after, 5).value(), "after");
 }
 
 TEST_F(BlockLogTest, ReadingBeyondTheEndOrFromNoFileIsCorruption) {

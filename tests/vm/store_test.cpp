@@ -630,6 +630,57 @@ TEST_F(LostLogTest, MissingFileOfSyncedBlocksIsAnErrorOfTheirBlocksAlone) {
     EXPECT_TRUE(store->block_bytes(store->tip().id));
 }
 
+std::uintmax_t log_bytes(const fs::path& database) {
+    return fs::file_size(database / "blocks" / "000001.blocks");
+}
+
+TEST_F(StoreTest, StagedBlockIsWrittenOnce) {
+    auto store = open();
+    ASSERT_TRUE(maker_.extend(*store, 2));
+    const std::uintmax_t before = log_bytes(database());
+    const Commit next = maker_.after(store->tip());
+    store->stage(next.block->bytes);
+    EXPECT_EQ(log_bytes(database()), before + next.block->bytes.size());
+    EXPECT_EQ(store->tip().height, 2U);
+    EXPECT_EQ(store->block_bytes(next.block->id).error().code, ErrorCode::kNotFound);
+
+    ASSERT_TRUE(store->commit(*next.block, next.summary, next.changes, Durability::kSynced));
+    EXPECT_EQ(log_bytes(database()), before + next.block->bytes.size());
+    expect_all_there(*store, next);
+    store->close();
+    expect_all_there(*open(), next);
+}
+
+TEST_F(StoreTest, BlockOfOtherBytesIsNeverTakenForAStagedOne) {
+    const auto store = open();
+    ASSERT_TRUE(maker_.extend(*store, 2));
+    const Commit next = maker_.after(store->tip());
+    const Commit other = ChainMaker{43}.after(store->tip());
+    const SharedBytes copy = SharedBytes::copy_of(next.block->bytes.view());
+    for (int i = 0; i < 3; ++i) store->stage(other.block->bytes);
+    store->stage(copy);
+    ASSERT_TRUE(store->commit(*next.block, next.summary, next.changes, Durability::kSynced));
+    expect_all_there(*store, next);
+}
+
+TEST_F(StoreTest, StagedBlocksThatLoseCostNothingLater) {
+    auto store = open();
+    ASSERT_TRUE(maker_.extend(*store, 2));
+    for (std::uint64_t height = 3; height <= 20; ++height) {
+        const Commit rival = ChainMaker{44}.after(store->tip());
+        const Commit next = maker_.after(store->tip());
+        store->stage(rival.block->bytes);
+        store->stage(next.block->bytes);
+        ASSERT_TRUE(store->commit(*next.block, next.summary, next.changes, Durability::kBuffered));
+    }
+    EXPECT_EQ(store->consensus_digest().value(), digest_in_memory(maker_, 20));
+    store->close();
+    store = open();
+    std::size_t errors = 0;
+    expect_no_wrong_bytes(*store, maker_, 20, errors);
+    EXPECT_EQ(errors, 0U);
+}
+
 TEST_F(StoreTest, DatabaseWithoutItsCurrentFileIsNotTakenForANewOne) {
     ASSERT_TRUE(maker_.extend(*open(), 5));
     const std::string current = test::read_file(database() / "CURRENT");

@@ -97,6 +97,13 @@ Result<Place> BlockLog::append(ByteView bytes) {
     return place;
 }
 
+void BlockLog::discard(Place place, std::size_t size) {
+    if (place.file != number_) return;
+    // A hole reads as zeros; where the file system has none, the bytes stay.
+    static_cast<void>(::fallocate(fd_, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
+                                  static_cast<off_t>(place.offset), static_cast<off_t>(size)));
+}
+
 void BlockLog::begin_sync() {
     // A hint only: what it cannot do, sync() does, and that is where a failure is told.
     static_cast<void>(::sync_file_range(fd_, static_cast<off_t>(begun_),

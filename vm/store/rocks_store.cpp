@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <deque>
 #include <filesystem>
 #include <thread>
 #include <utility>
@@ -32,6 +33,7 @@ using detail::RecordKey;
 using detail::UndoRecord;
 using detail::ValueCache;
 
+constexpr std::size_t kMostStaged = 4;  ///< blocks
 constexpr std::chrono::seconds kLockPatience{5};
 constexpr std::chrono::milliseconds kLockPause{50};
 
@@ -194,6 +196,7 @@ class RocksStore final : public ChainStore {
     Result<std::optional<std::pair<BlobKey, chain::BlobMeta>>> first_blob_from(
         const BlobKey& start) const override;
 
+    void stage(const SharedBytes& bytes) override;
     Result<void> commit(const chain::Block& block, const chain::BlockSummary& summary,
                         const chain::Changes& changes, Durability durability) override;
     Result<void> sync() override;
@@ -255,6 +258,10 @@ class RocksStore final : public ChainStore {
     /// Appends the block to the log; its records go into the batch.
     Result<Place> put_block(const chain::Block& block, const chain::BlockSummary& summary,
                             Durability durability) REQUIRES(writer_);
+    /// Where the staged bytes lie, if these are the very same; what was staged before them has
+    /// lost.
+    std::optional<Place> take_staged(const SharedBytes& bytes) REQUIRES(writer_);
+    void drop_staged(std::size_t count) REQUIRES(writer_);
     void put_blobs(const chain::Block& block, Place place, const chain::Changes& changes)
         REQUIRES(writer_);
 
@@ -282,6 +289,11 @@ class RocksStore final : public ChainStore {
     mutable BalanceCache balances_;
 
     Mutex writer_ ACQUIRED_BEFORE(mutex_);
+    struct Staged {
+        SharedBytes bytes;
+        Place place;
+    };
+    std::deque<Staged> staged_ GUARDED_BY(writer_);        ///< written, not committed; oldest first
     rocksdb::WriteBatch batch_ GUARDED_BY(writer_);        ///< kept for its memory
     std::uint64_t synced_height_ GUARDED_BY(writer_) = 0;  ///< to which the log is on disk
 
@@ -361,10 +373,43 @@ void RocksStore::remove(const RecordKey& key) {
     CHECK(batch_.Delete({name.data(), name.size()}).ok());
 }
 
+void RocksStore::stage(const SharedBytes& bytes) {
+    const Lock writing{writer_};
+    if (!halves_.records->not_failed()) return;
+    const Result<Place> place = halves_.log->append(bytes.view());
+    if (!place) return;  // the commit will say why
+    halves_.log->begin_sync();
+    staged_.push_back({bytes, *place});
+    if (staged_.size() > kMostStaged) drop_staged(1);
+}
+
+void RocksStore::drop_staged(std::size_t count) {
+    for (; count > 0; --count) {
+        halves_.log->discard(staged_.front().place, staged_.front().bytes.size());
+        staged_.pop_front();
+    }
+}
+
+std::optional<Place> RocksStore::take_staged(const SharedBytes& bytes) {
+    for (std::size_t i = 0; i < staged_.size(); ++i) {
+        const ByteView staged = staged_[i].bytes.view();
+        if (staged.data() != bytes.view().data() || staged.size() != bytes.size()) continue;
+        const Place place = staged_[i].place;
+        drop_staged(i);
+        staged_.pop_front();
+        return place;
+    }
+    return std::nullopt;
+}
+
 Result<Place> RocksStore::put_block(const chain::Block& block, const chain::BlockSummary& summary,
                                     Durability durability) {
     BLOBVM_TRY(halves_.records->not_failed());
-    BLOBVM_TRY(const Place place, logged(halves_.log->append(block.bytes.view())));
+    std::optional<Place> staged = take_staged(block.bytes);
+    if (!staged) {
+        BLOBVM_TRY(staged, logged(halves_.log->append(block.bytes.view())));
+    }
+    const Place place = *staged;
     if (durability == Durability::kSynced) halves_.log->begin_sync();
     put(detail::block_key(block.id), detail::encode_height(summary.height));
     put(detail::index_key(summary.height),

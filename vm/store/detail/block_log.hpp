@@ -15,7 +15,7 @@
 ///
 /// The log alone says nothing: where a block lies, and whether it was accepted, stands in the
 /// database. What no record there points to (a block that a crash cut off, blocks that were rolled
-/// back) is never read; it stays, for nothing in these files is ever changed.
+/// back) is never read. It stays; only what was staged and not accepted gives its room back.
 namespace blobvm::vm::store::detail {
 
 /// Where a part of the log begins.
@@ -40,8 +40,11 @@ class BlockLog {
     BlockLog& operator=(const BlockLog&) = delete;
 
     /// Appends `bytes`, at most 1 GiB, and says where they lie. They are with the operating system
-    /// then, not on disk. kStoreFailed, after which the file's end is of no use to anybody.
+    /// then, not on disk. kStoreFailed, after which a part of them may stay, of no use to anybody.
     Result<Place> append(ByteView bytes);
+
+    /// Gives back the room of bytes that nothing will ever point to, where that is possible.
+    void discard(Place place, std::size_t size);
 
     /// Lets the operating system begin to write what was appended, so that sync() waits less.
     void begin_sync();
