@@ -96,12 +96,15 @@ class ChainStore : public chain::Store {
         std::uint64_t memory_bytes = 0;
         std::uint64_t cache_hits = 0;
         std::uint64_t cache_misses = 0;
+        std::uint64_t lost_blocks =
+            0;                ///< dropped on opening: not on disk when the machine went down
         bool failed = false;  ///< a write has failed: nothing more is accepted
         std::string failure;
     };
     virtual Stats stats() const = 0;
 
-    /// Flushes and closes; idempotent. Every later call fails with kClosed.
+    /// Flushes and closes; idempotent. Every later call fails with kClosed, but for stats(), which
+    /// says whether closing failed.
     virtual void close() = 0;
 };
 

@@ -716,6 +716,8 @@ VirtualMachine::Status VirtualMachine::status() const {
 void VirtualMachine::shutdown() {
     if (impl_->shut.exchange(true)) return;
     impl_->parts.store.close();
+    const ChainStore::Stats stats = impl_->parts.store.stats();
+    if (stats.failed) log::error("the store has failed", stats.failure);
 }
 
 }  // namespace blobvm::vm

@@ -576,6 +576,7 @@ class LostLogTest : public StoreTest {
     void expect_height(std::uint64_t height) {
         const auto store = open();
         EXPECT_EQ(store->tip().height, height);
+        EXPECT_EQ(store->stats().lost_blocks, height_before_ - height);
         EXPECT_EQ(store->consensus_digest().value(), digest_in_memory(maker_, height));
         EXPECT_TRUE(store->block_bytes(store->tip().id));
         EXPECT_TRUE(maker_.extend(*store, 12));
@@ -583,6 +584,7 @@ class LostLogTest : public StoreTest {
     }
 
     std::uintmax_t whole_to_six_ = 0;
+    std::uint64_t height_before_ = 9;
 };
 
 TEST_F(LostLogTest, NothingIsDroppedWhereTheLogIsWhole) { expect_height(9); }
@@ -608,6 +610,7 @@ TEST_F(LostLogTest, LastBlockIsDroppedWhoseRecordsReachedTheDiskBeforeItDid) {
     ASSERT_TRUE(maker_.extend(*open(), 10, Durability::kSynced));
     const auto whole_to_ten = fs::file_size(log());
     ASSERT_TRUE(maker_.extend(*open(), 11, Durability::kSynced));
+    height_before_ = 11;
     lose_from(whole_to_ten);
     expect_height(10);
 }

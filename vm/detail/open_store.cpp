@@ -63,9 +63,15 @@ struct Opening {
     Executor& executor;
 
     Result<std::unique_ptr<ChainStore>> open(const std::string& directory) const {
-        return store::open_rocks_store({.directory = directory,
-                                        .chain_id = setup.chain_id,
-                                        .cache_bytes = config.block_cache_bytes});
+        BLOBVM_TRY(std::unique_ptr<ChainStore> store,
+                   store::open_rocks_store({.directory = directory,
+                                            .chain_id = setup.chain_id,
+                                            .cache_bytes = config.block_cache_bytes}));
+        if (const std::uint64_t lost = store->stats().lost_blocks; lost > 0) {
+            log::warn("blocks were not on disk when the machine went down, they are dropped",
+                      fmt::format("{}, down to height {}", lost, store->tip().height));
+        }
+        return store;
     }
 
     Result<void> create_chain(ChainStore& store) const {

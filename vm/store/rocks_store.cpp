@@ -12,7 +12,6 @@
 #include "chain/base/check.hpp"
 #include "chain/base/hashing.hpp"
 #include "chain/base/mutex.hpp"
-#include "vm/log.hpp"
 #include "vm/store/detail/balance_cache.hpp"
 #include "vm/store/detail/block_log.hpp"
 #include "vm/store/detail/database.hpp"
@@ -287,6 +286,7 @@ class RocksStore final : public ChainStore {
     const std::uint64_t undo_depth_;
     const std::shared_ptr<ValueCache> values_;
     mutable BalanceCache balances_;
+    std::uint64_t lost_blocks_ = 0;  ///< set while opening
 
     Mutex writer_ ACQUIRED_BEFORE(mutex_);
     struct Staged {
@@ -356,8 +356,7 @@ Result<void> RocksStore::drop_lost_blocks() {
         const auto whole = read_block(*halves_.log, index);
         if (whole) continue;
         if (whole.error().code != ErrorCode::kCorruption) return fail(whole.error());
-        log::warn("blocks were not on disk when the machine went down, they are dropped",
-                  fmt::format("heights {} to {}", height, tip().height));
+        lost_blocks_ = tip().height - (height - 1);
         return undo_blocks_above(height - 1);
     }
     return {};
@@ -562,12 +561,8 @@ Result<void> RocksStore::sync() {
 }
 
 void RocksStore::close() {
-    if (!halves_.records->failure()) {
-        const auto synced = sync();
-        if (!synced && synced.error().code != ErrorCode::kClosed) {
-            log::error("closing the store", synced.error().message());
-        }
-    }
+    // What fails here is told by stats().
+    if (!halves_.records->failure()) static_cast<void>(sync());
     halves_.records->close();
     balances_.begin_write();  // nothing is written, but nothing may be told from now on either
     balances_.forget_all();
@@ -674,6 +669,7 @@ ChainStore::Stats RocksStore::stats() const {
             .memory_bytes = halves_.records->memory_bytes() + values.bytes,
             .cache_hits = values.hits,
             .cache_misses = values.misses,
+            .lost_blocks = lost_blocks_,
             .failed = failure.has_value(),
             .failure = failure.value_or("")};
 }
