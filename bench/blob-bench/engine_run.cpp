@@ -245,6 +245,8 @@ RunResult run_engine(const RunOptions& chosen) {
     result.mode = "engine";
     result.shape = options.shape;
     result.per_block = per_block(options.shape, options.block_bytes);
+    // A batch is never more than a block: it would come in bursts that blocks wait for.
+    options.batch = std::min(options.batch, result.per_block);
     result.synced =
         "each block is synced to disk before its accept returns (its bytes, then the log of "
         "records)";

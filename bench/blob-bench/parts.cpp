@@ -501,7 +501,9 @@ void measure_accept(Findings& findings, bool quick) {
              .ratio = ratios.median(),
              .goal = Goal::kAtMost,
              .limit = 1.3,
-             .note = fmt::format("{} in a block", count),
+             .note = fmt::format("{} in a block, built here: its bytes went towards the disk while "
+                                 "it was hashed, which another node's block cannot do",
+                                 count),
              .raw = {{"acceptS", accept_s.json()}, {"rawS", raw_s.json()}}});
     }
 }
