@@ -11,7 +11,7 @@
 namespace blobvm::bench {
 namespace {
 
-constexpr std::int64_t kLookback_s = 600;  ///< signing and a run fit into it
+constexpr std::int64_t kLookback_s = 120;  ///< a round, and the signing before it
 constexpr std::string_view kPath = "/ext/bc/blobvm/public";
 
 NodeId own_id() {
