@@ -57,9 +57,12 @@ class ChainStore : public chain::Store {
 
     virtual Tip tip() const = 0;
 
-    /// A hint that a block of these bytes may be committed soon: they may go to the disk already,
-    /// so that its commit waits less. Safe beside reads, not beside writes.
-    virtual void stage(const SharedBytes& bytes) { static_cast<void>(bytes); }
+    /// A hint that a block of these bytes may be committed at `height`: they may go to the disk
+    /// meanwhile, so that its commit waits less. Returns at once. Safe from any thread.
+    virtual void stage(const SharedBytes& bytes, std::uint64_t height) {
+        static_cast<void>(bytes);
+        static_cast<void>(height);
+    }
 
     /// Makes `block`, a child of the tip, the new tip: state, block, indexes and undo record in
     /// one atomic batch.

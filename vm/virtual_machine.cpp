@@ -26,8 +26,7 @@ namespace {
 constexpr std::size_t kBlockCacheBytes = 64 * 1024 * 1024;
 constexpr std::uint64_t kUnsyncedBlocks = 64;  ///< while bootstrapping: decisions.md 2
 constexpr std::chrono::seconds kUnsyncedTime{1};
-constexpr std::size_t kWorthStaging = 64 * 1024;  ///< less is written in no time
-constexpr std::size_t kBuiltKept = 4;             ///< built blocks whose outcome is remembered
+constexpr std::size_t kBuiltKept = 4;       ///< built blocks whose outcome is remembered
 constexpr std::size_t kWorkScan = 4096;     ///< offers looked at before assuming there is work
 constexpr std::size_t kShadowSlack = 4096;  ///< shadow entries that are never worth rebuilding
 
@@ -158,12 +157,12 @@ struct VirtualMachine::Impl {
 
     Result<chain::BlockPtr> parse(SharedBytes bytes);
     Result<chain::BuiltBlock> build();
-    Hash256 hash_and_stage(const SharedBytes& bytes);
     void on_skipped(const chain::TransactionPtr& tx, const Error& error);
     Result<void> admit(const chain::TransactionPtr& tx);
     void note_activity(const chain::Block& block) REQUIRES(tip_mutex);
     void rebuild_states();
     void expire_offers();
+    void stage(const SharedBytes& bytes, std::uint64_t height);
     Result<void> sync_if_due(bool force);
     bool plausible_offer() const;
 };
@@ -295,21 +294,16 @@ Result<chain::BuiltBlock> VirtualMachine::Impl::build() {
         parent, window, parts.genesis, preferred.state, time_s,
         [&] { return mempool.next_best(position); },
         [&](const chain::TransactionPtr& tx, const Error& error) { on_skipped(tx, error); },
-        [&](const SharedBytes& bytes) { return hash_and_stage(bytes); });
+        [&](const SharedBytes& bytes) {
+            stage(bytes, parent.header.height + 1);  // on its way to the disk while it is hashed
+            return keccak256(bytes.view());
+        });
 }
 
-/// What is built is accepted soon, as a rule: it is on its way to the disk while it is hashed.
-Hash256 VirtualMachine::Impl::hash_and_stage(const SharedBytes& bytes) {
-    if (bytes.size() < kWorthStaging) return keccak256(bytes.view());
-    Hash256 hash;
-    parts.executor.for_each(2, [&](std::size_t i) {
-        if (i == 0) {
-            hash = keccak256(bytes.view());
-        } else {
-            parts.store.stage(bytes);
-        }
-    });
-    return hash;
+/// What was built or verified is accepted soon, as a rule. A chain that is caught up with does not
+/// wait for the disk.
+void VirtualMachine::Impl::stage(const SharedBytes& bytes, std::uint64_t height) {
+    if (state.load() != EngineState::kBootstrapping) parts.store.stage(bytes, height);
 }
 
 Result<chain::BlockPtr> VirtualMachine::build_block() {
@@ -390,6 +384,7 @@ Result<chain::BlockPtr> VirtualMachine::verify_block(SharedBytes bytes) {
         return fail(verified.error());
     }
     vm.parts.metrics.blocks_verified.add();
+    vm.stage(block->bytes, block->header.height);
     vm.processing.emplace(block->id, Impl::Processing{block, *verified});
     vm.processing_count.store(vm.processing.size());
     const WriterLock lock{vm.tip_mutex};

@@ -69,6 +69,16 @@ std::vector<vm::Durability> MemoryChainStore::durabilities() const {
     return durabilities_;
 }
 
+std::vector<std::uint64_t> MemoryChainStore::staged() const {
+    const Lock lock{mutex_};
+    return staged_;
+}
+
+void MemoryChainStore::stage(const SharedBytes&, std::uint64_t height) {
+    const Lock lock{mutex_};
+    staged_.push_back(height);
+}
+
 std::size_t MemoryChainStore::syncs() const {
     const Lock lock{mutex_};
     return syncs_;

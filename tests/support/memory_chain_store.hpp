@@ -22,10 +22,14 @@ class MemoryChainStore final : public vm::ChainStore {
     std::vector<vm::Durability> durabilities() const;
     std::size_t syncs() const;
 
+    /// The heights of the blocks that were staged.
+    std::vector<std::uint64_t> staged() const;
+
     bool has_chain() const override;
     Result<void> create(const chain::Genesis& genesis, const chain::Block& block,
                         const std::vector<chain::Allocation>& balances) override;
     vm::Tip tip() const override;
+    void stage(const SharedBytes& bytes, std::uint64_t height) override;
     Result<void> commit(const chain::Block& block, const chain::BlockSummary& summary,
                         const chain::Changes& changes, vm::Durability durability) override;
     Result<void> sync() override;
@@ -63,6 +67,7 @@ class MemoryChainStore final : public vm::ChainStore {
         std::make_shared<const Contents>();
     std::vector<std::shared_ptr<const Contents>> history_ GUARDED_BY(mutex_);  ///< by height
     std::vector<vm::Durability> durabilities_ GUARDED_BY(mutex_);
+    std::vector<std::uint64_t> staged_ GUARDED_BY(mutex_);
     std::optional<std::size_t> commits_left_ GUARDED_BY(mutex_);
     std::size_t syncs_ GUARDED_BY(mutex_) = 0;
     bool failed_ GUARDED_BY(mutex_) = false;

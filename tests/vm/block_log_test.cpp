@@ -23,6 +23,14 @@ class BlockLogTest : public ::testing::Test {
         return log.append(as_bytes(text)).value();
     }
 
+    /// No two stretches of it are alike.
+    static std::string text_of(std::size_t size) {
+        std::string text;
+        while (text.size() < size) text += std::to_string(text.size()) + ' ';
+        text.resize(size);
+        return text;
+    }
+
     fs::path file(const char* name) const { return folder_.path() / "blocks" / name; }
 
     test::TempFolder folder_;
@@ -88,6 +96,48 @@ TEST_F(BlockLogTest, WhatIsDiscardedGivesItsRoomBackAndNothingElseMoves) {
     EXPECT_LT(status.st_blocks, blocks / 4);
     EXPECT_EQ(log->read(before, 6).value(), "before");
     EXPECT_EQ(log->read(after, 5).value(), "after");
+}
+
+TEST_F(BlockLogTest, WhatIsAppendedDirectlyReadsBackAmongTheRest) {
+    // The second folder is in memory, where not every system can write directly.
+    const test::TempFolder in_memory{"/dev/shm"};
+    for (const fs::path& folder : {folder_.path(), in_memory.path()}) {
+        auto log = BlockLog::open(folder.string() + "/blocks").value();
+        const std::string large = text_of(3 * BlockLog::kDirectLeast + 17);
+        const std::string huge = text_of((std::size_t{5} << 20) + 1);
+        const Place before = put(*log, "before");
+        const Place first = log->append_directly(as_bytes(large)).value();
+        const Place between = put(*log, "between");
+        const Place second = log->append_directly(as_bytes(huge)).value();
+        ASSERT_TRUE(log->sync());
+        log = BlockLog::open(folder.string() + "/blocks").value();
+        const Place after = put(*log, "after");
+        EXPECT_EQ(log->read(before, 6).value(), "before");
+        EXPECT_EQ(log->read(first, large.size()).value(), large);
+        EXPECT_EQ(log->read(between, 7).value(), "between");
+        EXPECT_EQ(log->read(second, huge.size()).value(), huge);
+        EXPECT_EQ(log->read(after, 5).value(), "after");
+        const std::size_t bytes = 18 + large.size() + huge.size();
+        EXPECT_LE(after.offset, bytes + 4 * BlockLog::kDirectUnit);
+    }
+}
+
+TEST_F(BlockLogTest, LittleIsNotPaddedForWritingItDirectly) {
+    const auto log = open();
+    put(*log, "one");
+    ASSERT_TRUE(log->append_directly(as_bytes("two")));
+    EXPECT_EQ(test::read_file(file("000001.blocks")), "onetwo");
+}
+
+TEST_F(BlockLogTest, DirectWritingGoesOnToTheNextFileToo) {
+    const auto log = open(/*file_bytes=*/1024 * 1024);
+    const std::string large = text_of(700 * 1024);
+    const Place first = log->append_directly(as_bytes(large)).value();
+    const Place second = log->append_directly(as_bytes(large)).value();
+    EXPECT_EQ(first.file, 1U);
+    EXPECT_EQ(second, (Place{.file = 2, .offset = 0}));
+    EXPECT_EQ(log->read(first, large.size()).value(), large);
+    EXPECT_EQ(log->read(second, large.size()).value(), large);
 }
 
 TEST_F(BlockLogTest, ReadingBeyondTheEndOrFromNoFileIsCorruption) {

@@ -637,13 +637,12 @@ std::uintmax_t log_bytes(const fs::path& database) {
     return fs::file_size(database / "blocks" / "000001.blocks");
 }
 
-TEST_F(StoreTest, StagedBlockIsWrittenOnce) {
+TEST_F(StoreTest, StagedBlockIsWrittenOnceAndNoPartOfTheChainBeforeItsCommit) {
     auto store = open();
     ASSERT_TRUE(maker_.extend(*store, 2));
     const std::uintmax_t before = log_bytes(database());
     const Commit next = maker_.after(store->tip());
-    store->stage(next.block->bytes);
-    EXPECT_EQ(log_bytes(database()), before + next.block->bytes.size());
+    store->stage(next.block->bytes, 3);
     EXPECT_EQ(store->tip().height, 2U);
     EXPECT_EQ(store->block_bytes(next.block->id).error().code, ErrorCode::kNotFound);
 
@@ -654,26 +653,14 @@ TEST_F(StoreTest, StagedBlockIsWrittenOnce) {
     expect_all_there(*open(), next);
 }
 
-TEST_F(StoreTest, BlockOfOtherBytesIsNeverTakenForAStagedOne) {
-    const auto store = open();
-    ASSERT_TRUE(maker_.extend(*store, 2));
-    const Commit next = maker_.after(store->tip());
-    const Commit other = ChainMaker{43}.after(store->tip());
-    const SharedBytes copy = SharedBytes::copy_of(next.block->bytes.view());
-    for (int i = 0; i < 3; ++i) store->stage(other.block->bytes);
-    store->stage(copy);
-    ASSERT_TRUE(store->commit(*next.block, next.summary, next.changes, Durability::kSynced));
-    expect_all_there(*store, next);
-}
-
 TEST_F(StoreTest, StagedBlocksThatLoseCostNothingLater) {
     auto store = open();
     ASSERT_TRUE(maker_.extend(*store, 2));
     for (std::uint64_t height = 3; height <= 20; ++height) {
         const Commit rival = ChainMaker{44}.after(store->tip());
         const Commit next = maker_.after(store->tip());
-        store->stage(rival.block->bytes);
-        store->stage(next.block->bytes);
+        store->stage(rival.block->bytes, height);
+        store->stage(next.block->bytes, height);
         ASSERT_TRUE(store->commit(*next.block, next.summary, next.changes, Durability::kBuffered));
     }
     EXPECT_EQ(store->consensus_digest().value(), digest_in_memory(maker_, 20));
@@ -682,6 +669,22 @@ TEST_F(StoreTest, StagedBlocksThatLoseCostNothingLater) {
     std::size_t errors = 0;
     expect_no_wrong_bytes(*store, maker_, 20, errors);
     EXPECT_EQ(errors, 0U);
+}
+
+TEST_F(StoreTest, LargeBlocksAreStoredWholeStagedOrNot) {
+    const ChainMaker maker{7, {.sets = 8, .value_bytes = 200 * 1024, .transfers = 1}};
+    auto store = open();
+    ASSERT_TRUE(maker.extend(*store, 1));
+    std::vector<Commit> all;
+    for (std::uint64_t height = 2; height <= 9; ++height) {
+        all.push_back(maker.after(store->tip()));
+        const Commit& next = all.back();
+        if (height % 2 == 0) store->stage(next.block->bytes, height);
+        ASSERT_TRUE(store->commit(*next.block, next.summary, next.changes, Durability::kSynced));
+    }
+    store->close();
+    store = open();
+    for (const Commit& commit : all) expect_all_there(*store, commit);
 }
 
 TEST_F(StoreTest, DatabaseWithoutItsCurrentFileIsNotTakenForANewOne) {

@@ -245,6 +245,24 @@ TEST(VirtualMachineTest, AcceptedBlocksAreSyncedInNormalOperation) {
     EXPECT_EQ(chain.store.durabilities(), std::vector{Durability::kSynced});
 }
 
+TEST(VirtualMachineTest, BlocksGoToTheDiskOnceBuiltOrVerified) {
+    VmHarness builder;
+    ASSERT_TRUE(builder.submit(builder.set("a")));
+    const chain::BlockPtr block = builder.vm->build_block().value();
+    EXPECT_EQ(builder.store.staged(), std::vector<std::uint64_t>{1});
+
+    VmHarness other;
+    ASSERT_TRUE(other.vm->parse_block(copy(block)));
+    EXPECT_TRUE(other.store.staged().empty());
+    ASSERT_TRUE(other.vm->verify_block(copy(block)));
+    EXPECT_EQ(other.store.staged(), std::vector<std::uint64_t>{1});
+
+    VmHarness late;
+    ASSERT_TRUE(late.vm->set_state(EngineState::kBootstrapping));
+    ASSERT_TRUE(late.vm->verify_block(copy(block)));
+    EXPECT_TRUE(late.store.staged().empty()) << "catching up waits for no disk";
+}
+
 TEST(VirtualMachineTest, WhileBootstrappingEvery64thBlockIsSyncedAndTheLastOne) {
     VmHarness builder;
     VmHarness late;

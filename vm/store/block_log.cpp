@@ -10,6 +10,7 @@
 #include <charconv>
 #include <filesystem>
 #include <system_error>
+#include <utility>
 
 #include "chain/base/check.hpp"
 #include "vm/store/detail/stamp.hpp"
@@ -22,6 +23,11 @@ namespace fs = std::filesystem;
 constexpr std::string_view kSuffix = ".blocks";
 constexpr std::uint64_t kMaxFileBytes = 2ULL * 1024 * 1024 * 1024;
 constexpr std::size_t kMaxAppend = 1024 * 1024 * 1024;
+constexpr std::size_t kDirectPiece = 2 * 1024 * 1024;  ///< a whole block, as a rule
+
+std::uint64_t round_up(std::uint64_t size) {
+    return (size + BlockLog::kDirectUnit - 1) / BlockLog::kDirectUnit * BlockLog::kDirectUnit;
+}
 
 Failure io_failure(std::string_view what, const std::string& path, int error) {
     return fail(ErrorCode::kStoreFailed,
@@ -58,6 +64,7 @@ Result<std::unique_ptr<BlockLog>> BlockLog::open(const std::string& folder,
 
 BlockLog::~BlockLog() {
     if (fd_ >= 0) ::close(fd_);
+    if (direct_fd_ >= 0) ::close(direct_fd_);
 }
 
 std::string BlockLog::path_of(std::uint32_t number) const {
@@ -71,21 +78,28 @@ Result<void> BlockLog::open_file(std::uint32_t number) {
     if (fd < 0) return io_failure("open", path, errno);
     if (fd_ >= 0) ::close(fd_);
     fd_ = fd;
+    if (direct_fd_ >= 0) ::close(direct_fd_);
+    direct_fd_ = ::open(path.c_str(), O_WRONLY | O_DIRECT | O_CLOEXEC);
     struct stat status {};
     if (::fstat(fd, &status) != 0) return io_failure("look at", path, errno);
     number_ = number;
     end_ = static_cast<std::uint64_t>(status.st_size);
     begun_ = end_;
+    synced_ = 0;  // whoever wrote what is in there may have been killed
     return sync_folder(folder_);
 }
 
+/// Goes on to the next file if `size` more bytes are too many for the last one.
+Result<void> BlockLog::make_room(std::size_t size) {
+    CHECK(size <= kMaxAppend + kDirectUnit);
+    if (fd_ >= 0 && end_ + size <= file_bytes_) return {};
+    // The full file is synced here, since sync() knows the last one only.
+    if (fd_ >= 0) BLOBVM_TRY(sync());
+    return open_file(number_ + 1);
+}
+
 Result<Place> BlockLog::append(ByteView bytes) {
-    CHECK(bytes.size() <= kMaxAppend);
-    if (fd_ < 0 || end_ + bytes.size() > file_bytes_) {
-        // The full file is synced here, since sync() knows the last one only.
-        if (fd_ >= 0) BLOBVM_TRY(sync());
-        BLOBVM_TRY(open_file(number_ + 1));
-    }
+    BLOBVM_TRY(make_room(bytes.size()));
     const Place place{.file = number_, .offset = static_cast<std::uint32_t>(end_)};
     while (!bytes.empty()) {
         const ssize_t written = ::write(fd_, bytes.data(), bytes.size());
@@ -93,6 +107,39 @@ Result<Place> BlockLog::append(ByteView bytes) {
         if (written < 0) return io_failure("write", path_of(number_), errno);
         end_ += static_cast<std::uint64_t>(written);
         bytes = bytes.subspan(static_cast<std::size_t>(written));
+    }
+    return place;
+}
+
+Result<Place> BlockLog::append_directly(ByteView bytes) {
+    if (bytes.size() < kDirectLeast) return append(bytes);
+    BLOBVM_TRY(make_room(bytes.size() + 2 * kDirectUnit));
+    if (direct_fd_ < 0) return append(bytes);
+    if (!aligned_) {
+        aligned_.reset(static_cast<std::byte*>(std::aligned_alloc(kDirectUnit, kDirectPiece)));
+        CHECK(aligned_ != nullptr);
+    }
+    const Place place{.file = number_, .offset = static_cast<std::uint32_t>(round_up(end_))};
+    std::uint64_t at = place.offset;
+    while (!bytes.empty()) {
+        const ByteView piece = bytes.first(std::min(bytes.size(), kDirectPiece));
+        const std::size_t size = round_up(piece.size());
+        std::ranges::copy(piece, aligned_.get());
+        std::fill(aligned_.get() + piece.size(), aligned_.get() + size, std::byte{0});
+        for (std::size_t done = 0; done < size;) {
+            const ssize_t written = ::pwrite(direct_fd_, aligned_.get() + done, size - done,
+                                             static_cast<off_t>(at + done));
+            if (written < 0 && errno == EINTR) continue;
+            if (written < 0 && errno == EINVAL && at == place.offset && done == 0) {
+                ::close(std::exchange(direct_fd_, -1));  // not with these units
+                return append(bytes);
+            }
+            if (written < 0) return io_failure("write", path_of(number_), errno);
+            done += static_cast<std::size_t>(written);
+            end_ = at + done;
+        }
+        at += size;
+        bytes = bytes.subspan(piece.size());
     }
     return place;
 }
@@ -105,6 +152,7 @@ void BlockLog::discard(Place place, std::size_t size) {
 }
 
 void BlockLog::begin_sync() {
+    if (begun_ == end_) return;
     // A hint only: what it cannot do, sync() does, and that is where a failure is told.
     static_cast<void>(::sync_file_range(fd_, static_cast<off_t>(begun_),
                                         static_cast<off_t>(end_ - begun_), SYNC_FILE_RANGE_WRITE));
@@ -112,7 +160,9 @@ void BlockLog::begin_sync() {
 }
 
 Result<void> BlockLog::sync() {
-    if (fd_ >= 0 && ::fdatasync(fd_) != 0) return io_failure("sync", path_of(number_), errno);
+    if (fd_ < 0 || synced_ == end_) return {};
+    if (::fdatasync(fd_) != 0) return io_failure("sync", path_of(number_), errno);
+    synced_ = end_;
     return {};
 }
 

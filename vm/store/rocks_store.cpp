@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <chrono>
-#include <deque>
 #include <filesystem>
 #include <thread>
 #include <utility>
@@ -14,6 +13,7 @@
 #include "chain/base/mutex.hpp"
 #include "vm/store/detail/balance_cache.hpp"
 #include "vm/store/detail/block_log.hpp"
+#include "vm/store/detail/block_writer.hpp"
 #include "vm/store/detail/database.hpp"
 #include "vm/store/detail/records.hpp"
 #include "vm/store/detail/stamp.hpp"
@@ -25,6 +25,7 @@ namespace {
 using detail::BalanceCache;
 using detail::BlobRecord;
 using detail::BlockLog;
+using detail::BlockWriter;
 using detail::Database;
 using detail::IndexRecord;
 using detail::Place;
@@ -32,7 +33,6 @@ using detail::RecordKey;
 using detail::UndoRecord;
 using detail::ValueCache;
 
-constexpr std::size_t kMostStaged = 4;  ///< blocks
 constexpr std::chrono::seconds kLockPatience{5};
 constexpr std::chrono::milliseconds kLockPause{50};
 
@@ -195,7 +195,9 @@ class RocksStore final : public ChainStore {
     Result<std::optional<std::pair<BlobKey, chain::BlobMeta>>> first_blob_from(
         const BlobKey& start) const override;
 
-    void stage(const SharedBytes& bytes) override;
+    void stage(const SharedBytes& bytes, std::uint64_t height) override {
+        writer_.stage(bytes, height);
+    }
     Result<void> commit(const chain::Block& block, const chain::BlockSummary& summary,
                         const chain::Changes& changes, Durability durability) override;
     Result<void> sync() override;
@@ -233,6 +235,7 @@ class RocksStore final : public ChainStore {
   private:
     RocksStore(Halves halves, const OpenOptions& options)
         : halves_{std::move(halves)},
+          writer_{halves_.log},
           undo_depth_{std::max<std::uint64_t>(options.undo_depth, 1)},
           values_{std::make_shared<ValueCache>(options.cache_bytes / 4 * 3)} {}
 
@@ -240,29 +243,25 @@ class RocksStore final : public ChainStore {
     Result<void> load();
 
     /// Goes back to where the log is whole, if the machine went down before it was on disk.
-    Result<void> drop_lost_blocks() EXCLUDES(writer_);
+    Result<void> drop_lost_blocks() EXCLUDES(write_mutex_);
 
     Result<BalanceCache::Balance> latest_balance(const Address& address) const;
     Result<UndoRecord> undo_of(const chain::Changes& changes) const;
-    Result<void> undo_blocks_above(std::uint64_t height) REQUIRES(writer_);
-    Result<void> undo_tip(const Tip& tip) REQUIRES(writer_);
+    Result<void> undo_blocks_above(std::uint64_t height) REQUIRES(write_mutex_);
+    Result<void> undo_tip(const Tip& tip) REQUIRES(write_mutex_);
 
-    void put(const RecordKey& key, std::string_view value) REQUIRES(writer_);
-    void remove(const RecordKey& key) REQUIRES(writer_);
+    void put(const RecordKey& key, std::string_view value) REQUIRES(write_mutex_);
+    void remove(const RecordKey& key) REQUIRES(write_mutex_);
 
     /// Writes the batch and syncs both halves, if at all. In which order they reach the disk does
     /// not matter: a block above the height that its own record calls synced is looked at on start.
-    Result<void> write(const Tip& tip, Durability durability) REQUIRES(writer_);
+    Result<void> write(const Tip& tip, Durability durability) REQUIRES(write_mutex_);
 
     /// Appends the block to the log; its records go into the batch.
     Result<Place> put_block(const chain::Block& block, const chain::BlockSummary& summary,
-                            Durability durability) REQUIRES(writer_);
-    /// Where the staged bytes lie, if these are the very same; what was staged before them has
-    /// lost.
-    std::optional<Place> take_staged(const SharedBytes& bytes) REQUIRES(writer_);
-    void drop_staged(std::size_t count) REQUIRES(writer_);
+                            Durability durability) REQUIRES(write_mutex_);
     void put_blobs(const chain::Block& block, Place place, const chain::Changes& changes)
-        REQUIRES(writer_);
+        REQUIRES(write_mutex_);
 
     /// The result of writing to the log: a failure is final, as one of the records' is.
     template <class T>
@@ -283,19 +282,15 @@ class RocksStore final : public ChainStore {
     }
 
     const Halves halves_;
+    BlockWriter writer_;  ///< of the log
     const std::uint64_t undo_depth_;
     const std::shared_ptr<ValueCache> values_;
     mutable BalanceCache balances_;
     std::uint64_t lost_blocks_ = 0;  ///< set while opening
 
-    Mutex writer_ ACQUIRED_BEFORE(mutex_);
-    struct Staged {
-        SharedBytes bytes;
-        Place place;
-    };
-    std::deque<Staged> staged_ GUARDED_BY(writer_);        ///< written, not committed; oldest first
-    rocksdb::WriteBatch batch_ GUARDED_BY(writer_);        ///< kept for its memory
-    std::uint64_t synced_height_ GUARDED_BY(writer_) = 0;  ///< to which the log is on disk
+    Mutex write_mutex_ ACQUIRED_BEFORE(mutex_);
+    rocksdb::WriteBatch batch_ GUARDED_BY(write_mutex_);        ///< kept for its memory
+    std::uint64_t synced_height_ GUARDED_BY(write_mutex_) = 0;  ///< to which the log is on disk
 
     mutable Mutex mutex_;
     std::shared_ptr<const RocksSnapshot> published_ GUARDED_BY(mutex_);  ///< null: no chain yet
@@ -348,7 +343,7 @@ Result<void> RocksStore::load() {
 }
 
 Result<void> RocksStore::drop_lost_blocks() {
-    const Lock writing{writer_};
+    const Lock writing{write_mutex_};
     BLOBVM_TRY(const IndexRecord last, read_index(*halves_.records, tip().height));
     synced_height_ = last.synced_height;
     for (std::uint64_t height = synced_height_ + 1; height <= tip().height; ++height) {
@@ -372,44 +367,11 @@ void RocksStore::remove(const RecordKey& key) {
     CHECK(batch_.Delete({name.data(), name.size()}).ok());
 }
 
-void RocksStore::stage(const SharedBytes& bytes) {
-    const Lock writing{writer_};
-    if (!halves_.records->not_failed()) return;
-    const Result<Place> place = halves_.log->append(bytes.view());
-    if (!place) return;  // the commit will say why
-    halves_.log->begin_sync();
-    staged_.push_back({bytes, *place});
-    if (staged_.size() > kMostStaged) drop_staged(1);
-}
-
-void RocksStore::drop_staged(std::size_t count) {
-    for (; count > 0; --count) {
-        halves_.log->discard(staged_.front().place, staged_.front().bytes.size());
-        staged_.pop_front();
-    }
-}
-
-std::optional<Place> RocksStore::take_staged(const SharedBytes& bytes) {
-    for (std::size_t i = 0; i < staged_.size(); ++i) {
-        const ByteView staged = staged_[i].bytes.view();
-        if (staged.data() != bytes.view().data() || staged.size() != bytes.size()) continue;
-        const Place place = staged_[i].place;
-        drop_staged(i);
-        staged_.pop_front();
-        return place;
-    }
-    return std::nullopt;
-}
-
 Result<Place> RocksStore::put_block(const chain::Block& block, const chain::BlockSummary& summary,
                                     Durability durability) {
     BLOBVM_TRY(halves_.records->not_failed());
-    std::optional<Place> staged = take_staged(block.bytes);
-    if (!staged) {
-        BLOBVM_TRY(staged, logged(halves_.log->append(block.bytes.view())));
-    }
-    const Place place = *staged;
-    if (durability == Durability::kSynced) halves_.log->begin_sync();
+    BLOBVM_TRY(const Place place, logged(writer_.write(block.bytes, summary.height)));
+    if (durability == Durability::kSynced) writer_.begin_sync();
     put(detail::block_key(block.id), detail::encode_height(summary.height));
     put(detail::index_key(summary.height),
         detail::encode_index({.summary = summary,
@@ -425,7 +387,7 @@ Result<void> RocksStore::write(const Tip& tip, Durability durability) {
     const bool synced = durability == Durability::kSynced;
     BLOBVM_TRY(halves_.records->write(batch_, synced));
     if (!synced) return {};
-    BLOBVM_TRY(logged(halves_.log->sync()));
+    BLOBVM_TRY(logged(writer_.sync()));
     synced_height_ = tip.height;
     return {};
 }
@@ -449,7 +411,7 @@ void RocksStore::put_blobs(const chain::Block& block, Place place, const chain::
 
 Result<void> RocksStore::create(const chain::Genesis& genesis, const chain::Block& block,
                                 const std::vector<chain::Allocation>& balances) {
-    const Lock writing{writer_};
+    const Lock writing{write_mutex_};
     if (has_chain()) return fail(ErrorCode::kInvalidState, "the store holds a chain already");
     batch_.Clear();
     const Hash256 hash = keccak256(chain::encode_genesis(genesis));
@@ -458,7 +420,7 @@ Result<void> RocksStore::create(const chain::Genesis& genesis, const chain::Bloc
         put(detail::balance_key(allocation.address), detail::encode_balance(allocation.balance));
     }
     BLOBVM_TRY(put_block(block, chain::summarise(block, genesis), Durability::kSynced));
-    BLOBVM_TRY(logged(halves_.log->sync()));  // first: below genesis there is nothing to go back to
+    BLOBVM_TRY(logged(writer_.sync()));  // first: below genesis there is nothing to go back to
     balances_.begin_write();
     const Tip first{.height = block.header.height, .id = block.id};
     const Result<void> written = write(first, Durability::kSynced);
@@ -507,7 +469,7 @@ Result<UndoRecord> RocksStore::undo_of(const chain::Changes& changes) const {
 
 Result<void> RocksStore::commit(const chain::Block& block, const chain::BlockSummary& summary,
                                 const chain::Changes& changes, Durability durability) {
-    const Lock writing{writer_};
+    const Lock writing{write_mutex_};
     const Tip parent = tip();
     const std::uint64_t height = block.header.height;
     if (!has_chain() || block.header.parent != parent.id || height != parent.height + 1 ||
@@ -548,10 +510,10 @@ Result<void> RocksStore::commit(const chain::Block& block, const chain::BlockSum
 }
 
 Result<void> RocksStore::sync() {
-    const Lock writing{writer_};
+    const Lock writing{write_mutex_};
     BLOBVM_TRY(halves_.records->not_failed());
     if (!has_chain() || synced_height_ == tip().height) return halves_.records->sync();
-    BLOBVM_TRY(logged(halves_.log->sync()));
+    BLOBVM_TRY(logged(writer_.sync()));
     synced_height_ = tip().height;
     BLOBVM_TRY(IndexRecord index, read_index(*halves_.records, synced_height_));
     index.synced_height = synced_height_;
@@ -561,6 +523,7 @@ Result<void> RocksStore::sync() {
 }
 
 void RocksStore::close() {
+    writer_.stop();
     // What fails here is told by stats().
     if (!halves_.records->failure()) static_cast<void>(sync());
     halves_.records->close();
@@ -596,7 +559,7 @@ Result<std::vector<chain::BlockSummary>> RocksStore::recent_summaries(
 }
 
 Result<void> RocksStore::roll_back_to(std::uint64_t height) {
-    const Lock writing{writer_};
+    const Lock writing{write_mutex_};
     if (height < oldest_reachable_height()) {
         return fail(ErrorCode::kNotFound,
                     fmt::format("undo records reach back to height {}, not {}",

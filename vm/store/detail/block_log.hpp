@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <cstdlib>
 #include <memory>
 #include <string>
 
@@ -30,6 +31,8 @@ struct Place {
 class BlockLog {
   public:
     static constexpr std::uint64_t kFileBytes = 1024 * 1024 * 1024;
+    static constexpr std::size_t kDirectUnit = 4096;         ///< of offsets, sizes and addresses
+    static constexpr std::size_t kDirectLeast = 256 * 1024;  ///< fewer bytes are not worth it
 
     /// Opens the log in `folder`, or makes an empty one. A file grows to about `file_bytes`, at
     /// most 2 GiB, before the next one begins. kStoreFailed.
@@ -43,13 +46,19 @@ class BlockLog {
     /// then, not on disk. kStoreFailed, after which a part of them may stay, of no use to anybody.
     Result<Place> append(ByteView bytes);
 
+    /// The same, and past the cache of the operating system if they are many: neither copied there
+    /// nor pushing out what is read, and sync() finds little left to do. For who can wait for the
+    /// disk. What follows may begin up to kDirectUnit - 1 bytes later.
+    Result<Place> append_directly(ByteView bytes);
+
     /// Gives back the room of bytes that nothing will ever point to, where that is possible.
     void discard(Place place, std::size_t size);
 
     /// Lets the operating system begin to write what was appended, so that sync() waits less.
     void begin_sync();
 
-    /// Everything appended so far is on disk afterwards. kStoreFailed.
+    /// Everything appended so far is on disk afterwards; costs nothing if it was before.
+    /// kStoreFailed.
     Result<void> sync();
 
     /// What lies there. kCorruption if the file is missing or ends before, kStoreFailed.
@@ -60,14 +69,22 @@ class BlockLog {
         : folder_{std::move(folder)}, file_bytes_{file_bytes} {}
 
     Result<void> open_file(std::uint32_t number);
+    Result<void> make_room(std::size_t size);
     std::string path_of(std::uint32_t number) const;
+
+    struct Free {
+        void operator()(std::byte* memory) const { std::free(memory); }
+    };
 
     const std::string folder_;
     const std::uint64_t file_bytes_;
-    int fd_ = -1;               ///< the last file, to which is appended; -1 before there is one
-    std::uint32_t number_ = 0;  ///< of the last file
-    std::uint64_t begun_ = 0;   ///< to where writing has begun
-    std::uint64_t end_ = 0;     ///< of the last file, bytes
+    int fd_ = -1;         ///< the last file, to which is appended; -1 before there is one
+    int direct_fd_ = -1;  ///< the same file; -1 where the file system cannot do it
+    std::unique_ptr<std::byte, Free> aligned_;  ///< kDirectPiece bytes, once they are needed
+    std::uint32_t number_ = 0;                  ///< of the last file
+    std::uint64_t begun_ = 0;                   ///< to where writing has begun
+    std::uint64_t synced_ = 0;                  ///< to where it is known to be on disk
+    std::uint64_t end_ = 0;                     ///< of the last file, bytes
 };
 
 }  // namespace blobvm::vm::store::detail
