@@ -55,8 +55,10 @@ Result<RawBlock> decode_block(SharedBytes bytes) {
 }
 
 Result<BlockPtr> load_block(RawBlock raw, TransactionLoader& loader) {
-    BLOBVM_TRY(std::vector<TransactionPtr> transactions, loader.load(raw.transactions));
-    const BlockId id = retag<BlockId>(keccak256(raw.bytes.view()));
+    BlockId id;
+    BLOBVM_TRY(std::vector<TransactionPtr> transactions, loader.load_beside(raw.transactions, [&] {
+        id = retag<BlockId>(keccak256(raw.bytes.view()));
+    }));
     return std::make_shared<const Block>(
         Block{raw.header, std::move(transactions), std::move(raw.bytes), id});
 }

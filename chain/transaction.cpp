@@ -185,8 +185,9 @@ Result<TransactionPtr> load_transaction(SharedBytes standalone) {
     return recover_transaction(std::move(raw), hashes.front());
 }
 
-Result<std::vector<TransactionPtr>> PlainTransactionLoader::load(
-    std::span<const RawTransaction> raws) {
+Result<std::vector<TransactionPtr>> PlainTransactionLoader::load_beside(
+    std::span<const RawTransaction> raws, const std::function<void()>& meanwhile) {
+    meanwhile();
     const std::vector<TxHashes> hashes = hash_transactions(raws);
     std::vector<TransactionPtr> transactions;
     transactions.reserve(raws.size());

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <span>
 #include <variant>
@@ -108,13 +109,20 @@ class TransactionLoader {
     virtual ~TransactionLoader() = default;
 
     /// The first failing transaction, by index, decides the error.
-    virtual Result<std::vector<TransactionPtr>> load(std::span<const RawTransaction> raws) = 0;
+    Result<std::vector<TransactionPtr>> load(std::span<const RawTransaction> raws) {
+        return load_beside(raws, [] {});
+    }
+
+    /// The same, and runs `meanwhile` once, on any thread, before it returns.
+    virtual Result<std::vector<TransactionPtr>> load_beside(
+        std::span<const RawTransaction> raws, const std::function<void()>& meanwhile) = 0;
 };
 
 /// Hashes and recovers one after another; keeps nothing.
 class PlainTransactionLoader final : public TransactionLoader {
   public:
-    Result<std::vector<TransactionPtr>> load(std::span<const RawTransaction> raws) override;
+    Result<std::vector<TransactionPtr>> load_beside(
+        std::span<const RawTransaction> raws, const std::function<void()>& meanwhile) override;
 };
 
 }  // namespace blobvm::chain

@@ -24,7 +24,8 @@ class ThreadPoolExecutor final : public Executor {
 
     bool post(std::function<void()> task) override EXCLUDES(mutex_);
 
-    /// The caller works too, so the loop ends even when every thread is busy or has stopped.
+    /// The caller works too, so the loop ends even when every thread is busy or has stopped; with
+    /// it no more work than there are threads (two if there is one).
     void for_each(std::size_t count, const std::function<void(std::size_t)>& body) override
         EXCLUDES(mutex_);
 

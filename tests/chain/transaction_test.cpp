@@ -177,6 +177,15 @@ TEST(LoaderTest, OrderIsKept) {
     EXPECT_EQ(loaded[0]->id, set_tx("one", {.signer = 3})->id);
 }
 
+TEST(LoaderTest, WhatIsToBeDoneBesideIsDoneOnceWhateverTheTransactions) {
+    PlainTransactionLoader loader;
+    int done = 0;
+    const std::vector<RawTransaction> raws = {set_tx("one")->raw};
+    EXPECT_TRUE(loader.load_beside(raws, [&] { ++done; }));
+    EXPECT_TRUE(loader.load_beside({}, [&] { ++done; }));
+    EXPECT_EQ(done, 2);
+}
+
 TEST(LoaderTest, FirstFailingTransactionDecidesTheError) {
     PlainTransactionLoader loader;
     const auto with_signature = [](std::size_t size) {

@@ -14,18 +14,15 @@ bool keeps_too_much(const chain::RawTransaction& raw) {
     return raw.nested.owner_size() > 2 * raw.nested.size() + 4096;
 }
 
-/// Runs body(begin, size) for parts of 0 .. count - 1 of `part` each, but for the last.
-template <class Body>
-void for_each_part(Executor& executor, std::size_t count, std::size_t part, const Body& body) {
-    executor.for_each((count + part - 1) / part,
-                      [&](std::size_t i) { body(i * part, std::min(part, count - i * part)); });
-}
-
+/// `meanwhile` goes first: it may be one long stretch, which the rest then shares out around.
 std::vector<chain::TxHashes> hash_all(std::span<const chain::RawTransaction> raws,
-                                      Executor& executor) {
+                                      const std::function<void()>& meanwhile, Executor& executor) {
     constexpr std::size_t kTogether = 64;  // several times the vector lanes
     std::vector<chain::TxHashes> hashes(raws.size());
-    for_each_part(executor, raws.size(), kTogether, [&](std::size_t begin, std::size_t count) {
+    executor.for_each(1 + (raws.size() + kTogether - 1) / kTogether, [&](std::size_t i) {
+        if (i == 0) return meanwhile();
+        const std::size_t begin = (i - 1) * kTogether;
+        const std::size_t count = std::min(kTogether, raws.size() - begin);
         std::ranges::copy(chain::hash_transactions(raws.subspan(begin, count)),
                           hashes.begin() + static_cast<std::ptrdiff_t>(begin));
     });
@@ -55,7 +52,9 @@ std::vector<Result<chain::TransactionPtr>> recover_all(std::vector<chain::RawTra
     std::vector<std::optional<Result<chain::TransactionPtr>>> slots(raws.size());
     // Few, so that the last ones to be done keep nobody waiting; several, for the vector lanes.
     const std::size_t together = std::clamp<std::size_t>(raws.size() / 16, 1, 8);
-    for_each_part(executor, raws.size(), together, [&](std::size_t begin, std::size_t count) {
+    executor.for_each((raws.size() + together - 1) / together, [&](std::size_t part) {
+        const std::size_t begin = part * together;
+        const std::size_t count = std::min(together, raws.size() - begin);
         const std::vector<Hash256> digests = chain::signing_digests(
             std::span{raws}.subspan(begin, count), hashes.subspan(begin, count));
         for (std::size_t i = begin; i < begin + count; ++i) {
@@ -71,8 +70,8 @@ std::vector<Result<chain::TransactionPtr>> recover_all(std::vector<chain::RawTra
     return results;
 }
 
-Result<std::vector<chain::TransactionPtr>> NodeTransactionLoader::load(
-    std::span<const chain::RawTransaction> raws) {
+Result<std::vector<chain::TransactionPtr>> NodeTransactionLoader::load_beside(
+    std::span<const chain::RawTransaction> raws, const std::function<void()>& meanwhile) {
     std::vector<chain::TransactionPtr> loaded = mempool_.find_same(raws);
     std::vector<std::size_t> places;
     std::vector<chain::RawTransaction> unknown;
@@ -82,9 +81,12 @@ Result<std::vector<chain::TransactionPtr>> NodeTransactionLoader::load(
         unknown.push_back(raws[i]);
     }
     metrics_.known_transactions.add(raws.size() - unknown.size());
-    if (unknown.empty()) return loaded;
+    if (unknown.empty()) {
+        meanwhile();
+        return loaded;
+    }
 
-    const std::vector<chain::TxHashes> hashes = hash_all(unknown, executor_);
+    const std::vector<chain::TxHashes> hashes = hash_all(unknown, meanwhile, executor_);
     auto results = recover_all(std::move(unknown), hashes, executor_, metrics_);
     for (std::size_t k = 0; k < results.size(); ++k) {
         BLOBVM_TRY(loaded[places[k]], std::move(results[k]));

@@ -1,5 +1,9 @@
 #pragma once
 
+#include <functional>
+#include <span>
+#include <vector>
+
 #include "chain/transaction.hpp"
 #include "mempool/mempool.hpp"
 #include "vm/executor.hpp"
@@ -8,14 +12,16 @@
 namespace blobvm::vm::detail {
 
 /// The node's way to known transactions: what waits in the mempool is taken from there without
-/// hashing or recovering anything, the rest is hashed in one go and recovered on the executor.
+/// hashing or recovering anything, the rest is hashed in one go and recovered on the executor. What
+/// else is to be done runs beside the hashing.
 class NodeTransactionLoader final : public chain::TransactionLoader {
   public:
     NodeTransactionLoader(const mempool::Mempool& mempool, Executor& executor, Metrics& metrics)
         : mempool_{mempool}, executor_{executor}, metrics_{metrics} {}
 
-    Result<std::vector<chain::TransactionPtr>> load(
-        std::span<const chain::RawTransaction> raws) override;
+    Result<std::vector<chain::TransactionPtr>> load_beside(
+        std::span<const chain::RawTransaction> raws,
+        const std::function<void()>& meanwhile) override;
 
   private:
     const mempool::Mempool& mempool_;
