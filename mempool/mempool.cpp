@@ -47,6 +47,7 @@ struct Entry {
     FeeUnits units;
     Amount cost;
     std::size_t size_bytes = 0;
+    bool held = false;
     std::uint64_t arrival = 0;
     std::uint64_t fresh_slot = kNotFresh;  ///< its place in FreshList
     std::size_t signature_hash = 0;        ///< 0: its signature has an odd length
@@ -152,7 +153,9 @@ struct Mempool::Impl {
 
     const Limits limits;
     absl::flat_hash_map<TxId, std::unique_ptr<Entry>, IdHash> by_id;
-    absl::btree_map<Position, Entry*, BestFirst> by_price;
+    using Ranking = absl::btree_map<Position, Entry*, BestFirst>;
+    Ranking by_price;  ///< but for those in held
+    Ranking held;
     FreshList fresh;
     absl::flat_hash_map<std::size_t, Entry*> by_signature;  ///< by hash_of
     absl::flat_hash_map<BlockId, std::unique_ptr<SameBlock>, IdHash> by_block;
@@ -167,12 +170,25 @@ struct Mempool::Impl {
     std::uint64_t evicted = 0;
     std::uint64_t expired = 0;
 
+    void set_held(std::span<const chain::TransactionPtr> transactions, bool value);
     Result<Amount> check_sender(const Offer& offer) const;
     Result<std::vector<Entry*>> find_room(const chain::Transaction& newcomer) const;
     Result<void> admit(const Offer& offer);
     void insert(const Offer& offer, Amount sender_cost);
     chain::TransactionPtr erase(Entry& entry);
 };
+
+void Mempool::Impl::set_held(std::span<const chain::TransactionPtr> transactions, bool value) {
+    for (const chain::TransactionPtr& transaction : transactions) {
+        const auto found = by_id.find(transaction->id);
+        if (found == by_id.end() || found->second->held == value) continue;
+        Entry& entry = *found->second;
+        (value ? by_price : held).erase(entry.position());
+        (value ? held : by_price).emplace(entry.position(), &entry);
+        entry.held = value;
+        if (!value) ++version;
+    }
+}
 
 /// What the sender's pending transactions would cost with this one among them.
 Result<Amount> Mempool::Impl::check_sender(const Offer& offer) const {
@@ -208,12 +224,18 @@ Result<std::vector<Entry*>> Mempool::Impl::find_room(const chain::Transaction& n
     };
     if (limits.count == 0 || newcomer.size_bytes() > limits.bytes) return full();
 
+    auto open = by_price.rbegin();
+    auto aside = held.rbegin();
+    const auto next_worst = [&] {
+        const bool from_aside = open == by_price.rend() ||
+                                (aside != held.rend() && BestFirst{}(open->first, aside->first));
+        return from_aside ? (aside++)->second : (open++)->second;
+    };
     std::vector<Entry*> leaving;
     std::size_t bytes_left = bytes;
-    for (auto worst = by_price.rbegin(); by_id.size() - leaving.size() >= limits.count ||
-                                         bytes_left > limits.bytes - newcomer.size_bytes();
-         ++worst) {
-        Entry* entry = worst->second;
+    while (by_id.size() - leaving.size() >= limits.count ||
+           bytes_left > limits.bytes - newcomer.size_bytes()) {
+        Entry* entry = next_worst();
         if (entry->price >= newcomer.price()) return full();
         bytes_left -= entry->size_bytes;
         leaving.push_back(entry);
@@ -279,7 +301,7 @@ void Mempool::Impl::insert(const Offer& offer, Amount sender_cost) {
 }
 
 chain::TransactionPtr Mempool::Impl::erase(Entry& entry) {
-    by_price.erase(entry.position());
+    (entry.held ? held : by_price).erase(entry.position());
     fresh.remove(entry);
     if (const auto found = by_signature.find(entry.signature_hash);
         found != by_signature.end() && found->second == &entry) {
@@ -430,6 +452,16 @@ chain::TransactionPtr Mempool::take_best() {
     const Lock lock{mutex_};
     if (impl_->by_price.empty()) return nullptr;
     return impl_->erase(*impl_->by_price.begin()->second);
+}
+
+void Mempool::hold(std::span<const chain::TransactionPtr> transactions) {
+    const Lock lock{mutex_};
+    impl_->set_held(transactions, true);
+}
+
+void Mempool::release(std::span<const chain::TransactionPtr> transactions) {
+    const Lock lock{mutex_};
+    impl_->set_held(transactions, false);
 }
 
 void Mempool::remove(std::span<const chain::TransactionPtr> transactions) {

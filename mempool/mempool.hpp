@@ -71,7 +71,7 @@ class Mempool {
     std::size_t size() const EXCLUDES(mutex_);
     std::size_t size_bytes() const EXCLUDES(mutex_);
 
-    /// Changes with every add and every removal: a cheap answer to "is there anything new?".
+    /// Changes with every add, removal and release: a cheap answer to "is there anything new?".
     std::uint64_t version() const EXCLUDES(mutex_);
 
     /// A place in the order of price. A fresh one stands before the best offer.
@@ -81,7 +81,8 @@ class Mempool {
     };
 
     /// The best offer behind `position`, which moves on to it; null at the end. Offers that come
-    /// or go meanwhile do no harm. Cost: the logarithm of the size.
+    /// or go meanwhile do no harm, those that are held are passed over. Cost: the logarithm of the
+    /// size.
     chain::TransactionPtr next_best(Position& position) const EXCLUDES(mutex_);
 
     /// Transactions that came in since the last call, in order of arrival, while their units fit
@@ -90,10 +91,18 @@ class Mempool {
     std::vector<chain::TransactionPtr> take_new(FeeUnits max_units, std::size_t max_bytes)
         EXCLUDES(mutex_);
 
-    /// Removes and returns the worst offer (lowest price, youngest); null when empty. For tests.
+    /// Removes and returns the worst offer (lowest price, youngest) that is not held; null when
+    /// there is none. For tests.
     chain::TransactionPtr take_worst() EXCLUDES(mutex_);
-    /// Removes and returns the best offer; null when empty. For tests.
+    /// The same with the best offer. For tests.
     chain::TransactionPtr take_best() EXCLUDES(mutex_);
+
+    /// Sets the transactions of a processing block aside, so that a build on top of it need not
+    /// walk past them. They stay in the pool in every other way. Those that are not here do no
+    /// harm.
+    void hold(std::span<const chain::TransactionPtr> transactions) EXCLUDES(mutex_);
+    /// The reverse, for a block on which nothing is built any more.
+    void release(std::span<const chain::TransactionPtr> transactions) EXCLUDES(mutex_);
 
     /// Removes the transactions of an accepted block; those that are not here do no harm.
     void remove(std::span<const chain::TransactionPtr> transactions) EXCLUDES(mutex_);

@@ -122,6 +122,7 @@ struct VirtualMachine::Impl {
     mutable std::atomic<bool> engine_call{false};
     absl::flat_hash_map<BlockId, Processing, IdHash> processing;
     std::deque<chain::BuiltBlock> built;
+    std::deque<chain::BlockPtr> held;  ///< whose offers the mempool holds: a path, oldest first
     chain::BlockPtr last_accepted;
     std::uint64_t unsynced_blocks = 0;
     std::chrono::steady_clock::time_point unsynced_since{};
@@ -157,6 +158,9 @@ struct VirtualMachine::Impl {
 
     Result<chain::BlockPtr> parse(SharedBytes bytes);
     Result<chain::BuiltBlock> build();
+    void hold_path_to(const BlockId& tip);
+    std::vector<chain::BlockPtr> release_beside(const BlockId& tip);
+    void release_from(std::deque<chain::BlockPtr>::iterator first);
     void on_skipped(const chain::TransactionPtr& tx, const Error& error);
     Result<void> admit(const chain::TransactionPtr& tx);
     void note_activity(const chain::Block& block) REQUIRES(tip_mutex);
@@ -300,6 +304,38 @@ Result<chain::BuiltBlock> VirtualMachine::Impl::build() {
         });
 }
 
+/// Offers in processing blocks from the accepted one to `tip` need not be looked at when the next
+/// block is built. As a rule the path has grown by a block or two since the last build.
+void VirtualMachine::Impl::hold_path_to(const BlockId& tip) {
+    const std::vector<chain::BlockPtr> fresh = release_beside(tip);
+    for (auto block = fresh.rbegin(); block != fresh.rend(); ++block) {
+        mempool.hold((*block)->transactions);
+        held.push_back(*block);
+    }
+}
+
+/// Offers that a block on top of `tip` can take are told again. Returns the path's blocks that are
+/// not held, youngest first.
+std::vector<chain::BlockPtr> VirtualMachine::Impl::release_beside(const BlockId& tip) {
+    std::vector<chain::BlockPtr> fresh;
+    auto known = held.end();
+    for (auto at = processing.find(tip); at != processing.end();
+         at = processing.find(fresh.back()->header.parent)) {
+        known = std::ranges::find(held, at->second.block);
+        if (known != held.end()) break;
+        fresh.push_back(at->second.block);
+    }
+    release_from(known == held.end() ? held.begin() : std::next(known));
+    return fresh;
+}
+
+void VirtualMachine::Impl::release_from(std::deque<chain::BlockPtr>::iterator first) {
+    for (auto block = first; block != held.end(); ++block) {
+        mempool.release((*block)->transactions);
+    }
+    held.erase(first, held.end());
+}
+
 /// What was built or verified is accepted soon, as a rule. A chain that is caught up with does not
 /// wait for the disk.
 void VirtualMachine::Impl::stage(const SharedBytes& bytes, std::uint64_t height) {
@@ -314,6 +350,7 @@ Result<chain::BlockPtr> VirtualMachine::build_block() {
         return impl_->preferred.id;
     }();
     impl_->expire_offers();
+    impl_->hold_path_to(preferred);
     const Impl::Fruitless asked{preferred, impl_->mempool.version(), impl_->parts.clock.now_s()};
     Result<chain::BuiltBlock> built = impl_->build();
     if (!built) {
@@ -441,6 +478,13 @@ Result<void> VirtualMachine::accept(const BlockId& id) {
         vm.preferred = vm.tip_at(vm.preferred.id);
     }
     vm.mempool.remove(block.transactions);
+    if (!vm.held.empty()) {
+        if (vm.held.front()->id == id) {
+            vm.held.pop_front();
+        } else {
+            vm.release_from(vm.held.begin());  // a rival has won
+        }
+    }
     vm.expire_offers();
     vm.parts.metrics.blocks_accepted.add();
     vm.parts.metrics.bytes_accepted.add(block.bytes.size());
@@ -513,12 +557,16 @@ Result<void> VirtualMachine::reject(const BlockId& id) {
     const auto found = vm.processing.find(id);
     if (found == vm.processing.end()) return {};  // nothing of it is kept
     const chain::BlockPtr block = found->second.block;
+    vm.release_from(std::ranges::find(vm.held, block));
     vm.processing.erase(found);
     vm.processing_count.store(vm.processing.size());
     {
         const WriterLock lock{vm.tip_mutex};
         vm.history.reject(id);
-        if (vm.preferred.id == id) vm.preferred = vm.tip_at(vm.last_accepted->id);
+        if (vm.preferred.id == id) {
+            vm.preferred = vm.tip_at(vm.last_accepted->id);
+            vm.release_from(vm.held.begin());
+        }
     }
     vm.parts.metrics.blocks_rejected.add();
     if (vm.state.load() == EngineState::kNormalOp) {
@@ -545,6 +593,7 @@ void VirtualMachine::set_preference(const BlockId& id) {
                        to_cb58(id.view()));
         }
     }
+    if (!impl_->held.empty()) impl_->release_beside(id);
     impl_->notify();
 }
 

@@ -380,6 +380,56 @@ TEST(MempoolTest, TransactionsExpireWithTheirBlock) {
     EXPECT_EQ(pool.size_bytes(), 0);
 }
 
+/// What the pool would be told of an accepted block with these.
+std::vector<chain::TransactionPtr> block_of(const std::vector<std::uint64_t>& numbers) {
+    std::vector<chain::TransactionPtr> transactions;
+    for (const std::uint64_t number : numbers) transactions.push_back(offer(number).transaction);
+    return transactions;
+}
+
+TEST(MempoolTest, HeldOffersArePassedOverUntilTheyAreReleased) {
+    Mempool pool{{}};
+    for (std::uint64_t n = 1; n <= 4; ++n) ASSERT_TRUE(pool.add(offer(n, {.price = Price{n}})));
+    pool.hold(block_of({2, 4, 77}));
+    pool.hold(block_of({2}));
+    EXPECT_THAT(order_of(pool), ElementsAre(3, 1));
+    EXPECT_TRUE(pool.contains(numbered<TxId>(4)));
+    EXPECT_EQ(pool.size(), 4U);
+    EXPECT_EQ(code_of(pool.add(offer(4))), ErrorCode::kDuplicateTransaction);
+    EXPECT_THAT(numbers_of(pool.take_new(FeeUnits{9}, kAnyBytes)), ElementsAre(1, 2, 3, 4));
+
+    pool.release(block_of({4, 3, 77}));
+    EXPECT_THAT(order_of(pool), ElementsAre(4, 3, 1));
+    pool.release(block_of({2}));
+    EXPECT_THAT(order_of(pool), ElementsAre(4, 3, 2, 1));
+}
+
+TEST(MempoolTest, HeldOffersLeaveWithTheirBlockOrExpire) {
+    Mempool pool{{}};
+    for (std::uint64_t n = 1; n <= 3; ++n) ASSERT_TRUE(pool.add(offer(n, {.block = n})));
+    pool.hold(block_of({1, 2}));
+    pool.remove(block_of({1}));
+    EXPECT_EQ(pool.expire([](const BlockId& id) { return id != numbered<BlockId>(2); }), 1U);
+    EXPECT_THAT(order_of(pool), ElementsAre(3));
+    pool.release(block_of({1, 2}));
+    EXPECT_THAT(order_of(pool), ElementsAre(3));
+    EXPECT_EQ(pool.size_bytes(), 100U);
+}
+
+TEST(MempoolTest, HeldOffersGiveWayToBetterOnesInTheirTurn) {
+    Mempool pool{{.count = 4}};
+    for (std::uint64_t n = 1; n <= 4; ++n) ASSERT_TRUE(pool.add(offer(n, {.price = Price{n}})));
+    pool.hold(block_of({1, 3, 4}));
+    ASSERT_TRUE(pool.add(offer(5, {.price = Price{5}})));
+    EXPECT_FALSE(pool.contains(numbered<TxId>(1)));
+    ASSERT_TRUE(pool.add(offer(6, {.price = Price{6}})));
+    EXPECT_FALSE(pool.contains(numbered<TxId>(2)));
+    ASSERT_TRUE(pool.add(offer(7, {.price = Price{7}})));
+    EXPECT_FALSE(pool.contains(numbered<TxId>(3)));
+    EXPECT_EQ(code_of(pool.add(offer(8, {.price = Price{4}}))), ErrorCode::kMempoolFull);
+    EXPECT_THAT(order_of(pool), ElementsAre(7, 6, 5));
+}
+
 TEST(MempoolTest, VersionChangesWithEachComingAndGoing) {
     Mempool pool{{}};
     std::uint64_t last = pool.version();
@@ -389,6 +439,10 @@ TEST(MempoolTest, VersionChangesWithEachComingAndGoing) {
     ASSERT_TRUE(pool.contains(numbered<TxId>(1)));
     EXPECT_FALSE(pool.take_new(FeeUnits{9}, kAnyBytes).empty());
     EXPECT_FALSE(changed());
+    pool.hold(block_of({1}));
+    EXPECT_FALSE(changed());
+    pool.release(block_of({1}));
+    EXPECT_TRUE(changed());
     ASSERT_NE(pool.take_best(), nullptr);
     EXPECT_TRUE(changed());
 }
@@ -449,6 +503,8 @@ TEST(MempoolTest, ThreadsMayDoEverythingAtOnce) {
             if (i % 3 == 0) pool.take_best();
             if (i % 5 == 0) pool.next_best(position);
             if (i % 7 == 0) pool.take_new(FeeUnits{10}, kAnyBytes);
+            if (i % 11 == 0) pool.hold(block_of({number}));
+            if (i % 13 == 0) pool.release(block_of({number - 22}));
             if (i % 501 == 0) pool.expire([](const BlockId& id) { return !id.is_zero(); });
             pool.why(numbered<TxId>(number));
         }
@@ -458,6 +514,9 @@ TEST(MempoolTest, ThreadsMayDoEverythingAtOnce) {
         for (std::uint64_t seed = 1; seed <= 3; ++seed) threads.emplace_back(work, seed);
     }
 
+    for (std::uint64_t seed = 1; seed <= 3; ++seed) {
+        for (std::uint64_t i = 0; i < 2000; ++i) pool.release(block_of({seed * 1'000'000 + i}));
+    }
     EXPECT_LE(pool.size(), 64);
     EXPECT_EQ(order_of(pool).size(), pool.size());
     EXPECT_EQ(pool.size_bytes(), pool.size() * 100);

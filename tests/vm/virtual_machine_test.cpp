@@ -90,6 +90,85 @@ TEST(VirtualMachineTest, BuildingLeavesTheMempoolAsItIs) {
     EXPECT_EQ(chain.vm->get_block(first->id).error().code, ErrorCode::kNotFound);
 }
 
+/// Sorted.
+std::vector<TxId> ids_of(const chain::BlockPtr& block) {
+    std::vector<TxId> ids;
+    for (const chain::TransactionPtr& tx : block->transactions) ids.push_back(tx->id);
+    std::ranges::sort(ids);
+    return ids;
+}
+
+TEST(VirtualMachineTest, BlocksBuiltOnProcessingOnesTakeTheOffersThatAreLeft) {
+    VmHarness chain;
+    std::vector<chain::BlockPtr> path;
+    for (const char* value : {"a", "b", "c"}) {
+        const chain::TransactionPtr tx = chain.set(value);
+        ASSERT_TRUE(chain.submit(tx));
+        path.push_back(chain.vm->build_block().value());
+        EXPECT_EQ(ids_of(path.back()), std::vector{tx->id});
+        ASSERT_TRUE(chain.verify(path.back()));
+        chain.vm->set_preference(path.back()->id);
+    }
+    EXPECT_EQ(chain.vm->mempool().size(), 3u);
+    EXPECT_FALSE(chain.vm->build_block());
+    for (const chain::BlockPtr& block : path) ASSERT_TRUE(chain.vm->accept(block->id));
+    EXPECT_EQ(chain.vm->mempool().size(), 0u);
+}
+
+TEST(VirtualMachineTest, OffersOfABranchThatIsLeftAreTakenIntoTheNextBlock) {
+    VmHarness chain;
+    ASSERT_TRUE(chain.submit(chain.set("base")));
+    const chain::BlockPtr base = chain.make_accepted_block();  // stays recent, unlike genesis
+    const chain::TransactionPtr first = chain.set("a");
+    const chain::TransactionPtr second = chain.set("b");
+    ASSERT_TRUE(chain.submit(first));
+    const chain::BlockPtr left = chain.vm->build_block().value();
+    ASSERT_TRUE(chain.verify(left));
+    chain.vm->set_preference(left->id);
+    ASSERT_TRUE(chain.submit(second));
+    const chain::BlockPtr child = chain.vm->build_block().value();
+    ASSERT_TRUE(chain.verify(child));
+    chain.vm->set_preference(child->id);
+    EXPECT_FALSE(chain.vm->build_block());  // both are held now
+    EXPECT_FALSE(chain.vm->has_work());
+
+    std::vector<TxId> both{first->id, second->id};
+    std::ranges::sort(both);
+    // The engine prefers the parent again, with nothing rejected ...
+    chain.vm->set_preference(chain.vm->last_accepted().id);
+    EXPECT_TRUE(chain.vm->has_work());
+    EXPECT_EQ(ids_of(chain.vm->build_block().value()), both);
+    chain.vm->set_preference(child->id);
+    EXPECT_FALSE(chain.vm->build_block());
+    // ... or a rival wins.
+    VmHarness rival;
+    ASSERT_TRUE(rival.verify(base));
+    rival.vm->set_preference(base->id);
+    ASSERT_TRUE(rival.vm->accept(base->id));
+    ASSERT_TRUE(rival.submit(rival.set("c")));
+    const chain::BlockPtr theirs = rival.vm->build_block().value();
+    ASSERT_TRUE(chain.verify(theirs));
+    ASSERT_TRUE(chain.vm->accept(theirs->id));
+    ASSERT_TRUE(chain.vm->reject(child->id));
+    ASSERT_TRUE(chain.vm->reject(left->id));
+    chain.vm->set_preference(theirs->id);
+    EXPECT_TRUE(chain.vm->has_work());
+    EXPECT_EQ(ids_of(chain.vm->build_block().value()), both);
+}
+
+TEST(VirtualMachineTest, OffersOfARejectedBlockAreOfferedAtOnce) {
+    VmHarness chain;
+    const chain::TransactionPtr tx = chain.set("a");
+    ASSERT_TRUE(chain.submit(tx));
+    const chain::BlockPtr block = chain.vm->build_block().value();
+    ASSERT_TRUE(chain.verify(block));
+    chain.vm->set_preference(block->id);
+    EXPECT_FALSE(chain.vm->build_block());
+    ASSERT_TRUE(chain.vm->reject(block->id));
+    EXPECT_TRUE(chain.vm->has_work());
+    EXPECT_EQ(ids_of(chain.vm->build_block().value()), std::vector{tx->id});
+}
+
 TEST(VirtualMachineTest, ABuiltBlockIsVerifiedWithoutRecoveringOrExecutingAgain) {
     VmHarness chain;
     ASSERT_TRUE(chain.submit(chain.set("a")));
