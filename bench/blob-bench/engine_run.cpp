@@ -15,7 +15,7 @@ namespace blobvm::bench {
 namespace {
 
 constexpr double kRound_s = 30;            ///< shorter than the window that the transactions name
-constexpr double kFloorSeconds = 0.25;     ///< for each piece, before and after a run
+constexpr double kFloorSeconds = 0.5;      ///< for each piece, before and after a run
 constexpr std::size_t kBlocksWaiting = 4;  ///< in the mempool, before handing in pauses
 
 double ms_since(SteadyClock::time_point start) { return seconds_since(start) * 1e3; }
