@@ -91,7 +91,8 @@ Result<void> BlockLog::open_file(std::uint32_t number) {
 
 /// Goes on to the next file if `size` more bytes are too many for the last one.
 Result<void> BlockLog::make_room(std::size_t size) {
-    CHECK(size <= kMaxAppend + kDirectUnit);
+    CHECK(size <= kMaxAppend + 2 * kDirectUnit);
+    if (sync_failure_) return fail(Error{*sync_failure_});
     if (fd_ >= 0 && end_ + size <= file_bytes_) return {};
     // The full file is synced here, since sync() knows the last one only.
     if (fd_ >= 0) BLOBVM_TRY(sync());
@@ -160,8 +161,13 @@ void BlockLog::begin_sync() {
 }
 
 Result<void> BlockLog::sync() {
+    if (sync_failure_) return fail(Error{*sync_failure_});
     if (fd_ < 0 || synced_ == end_) return {};
-    if (::fdatasync(fd_) != 0) return io_failure("sync", path_of(number_), errno);
+    if (::fdatasync(fd_) != 0) {
+        Failure failure = io_failure("sync", path_of(number_), errno);
+        sync_failure_ = failure.error;
+        return failure;
+    }
     synced_ = end_;
     return {};
 }

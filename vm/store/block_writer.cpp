@@ -56,25 +56,27 @@ void BlockWriter::work(const std::stop_token& stop) {
         const Lock writing{log_mutex_};
         while (write_one()) {
         }
-        static_cast<void>(sync_log());  // a failure is kept
+        static_cast<void>(log_->sync());  // a failure is kept there
     }
 }
 
 Result<Place> BlockWriter::write(const SharedBytes& bytes, std::uint64_t height) {
     const Lock writing{log_mutex_};
-    if (failure_) return fail(Error{*failure_});
     std::optional<Place> place;
+    List lost;
     {
         const Lock lock{mutex_};
         if (const auto found = find(bytes); found != staged_.end()) {
             place = found->place;
             staged_.erase(found);
         }
-        std::erase_if(staged_, [&](const Staged& staged) {
-            if (staged.height > height) return false;
-            if (staged.place) log_->discard(*staged.place, staged.bytes.size());
-            return true;
-        });
+        const auto decided = std::ranges::stable_partition(
+            staged_, [&](const Staged& staged) { return staged.height > height; });
+        lost.assign(decided.begin(), decided.end());
+        staged_.erase(decided.begin(), decided.end());
+    }
+    for (const Staged& staged : lost) {
+        if (staged.place) log_->discard(*staged.place, staged.bytes.size());
     }
     return place ? Result<Place>{*place} : log_->append(bytes.view());
 }
@@ -86,14 +88,7 @@ void BlockWriter::begin_sync() {
 
 Result<void> BlockWriter::sync() {
     const Lock writing{log_mutex_};
-    return sync_log();
-}
-
-Result<void> BlockWriter::sync_log() {
-    if (failure_) return fail(Error{*failure_});
-    Result<void> synced = log_->sync();
-    if (!synced) failure_ = synced.error();
-    return synced;
+    return log_->sync();
 }
 
 void BlockWriter::stop() {

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <cstdlib>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "chain/base/bytes.hpp"
@@ -43,7 +44,8 @@ class BlockLog {
     BlockLog& operator=(const BlockLog&) = delete;
 
     /// Appends `bytes`, at most 1 GiB, and says where they lie. They are with the operating system
-    /// then, not on disk. kStoreFailed, after which a part of them may stay, of no use to anybody.
+    /// then, not on disk. kStoreFailed, after which a part of them may stay, of no use to anybody;
+    /// it can be tried again, unless a sync has failed.
     Result<Place> append(ByteView bytes);
 
     /// The same, and past the cache of the operating system if they are many: neither copied there
@@ -58,7 +60,7 @@ class BlockLog {
     void begin_sync();
 
     /// Everything appended so far is on disk afterwards; costs nothing if it was before.
-    /// kStoreFailed.
+    /// kStoreFailed, and from then on for ever: a system tells once that it has lost something.
     Result<void> sync();
 
     /// What lies there. kCorruption if the file is missing or ends before, kStoreFailed.
@@ -85,6 +87,7 @@ class BlockLog {
     std::uint64_t begun_ = 0;                   ///< to where writing has begun
     std::uint64_t synced_ = 0;                  ///< to where it is known to be on disk
     std::uint64_t end_ = 0;                     ///< of the last file, bytes
+    std::optional<Error> sync_failure_;
 };
 
 }  // namespace blobvm::vm::store::detail

@@ -36,8 +36,8 @@ class BlockWriter {
     /// Lets the operating system begin to write what was appended, so that sync() waits less.
     void begin_sync() EXCLUDES(log_mutex_);
 
-    /// Everything that write() has placed is on disk afterwards. kStoreFailed, and for ever after
-    /// a sync that failed: nobody knows what the disk has then.
+    /// Everything that write() has placed is on disk afterwards. kStoreFailed, and from then on for
+    /// ever.
     Result<void> sync() EXCLUDES(log_mutex_);
 
     /// Stages nothing more, and waits for what is under way. Idempotent.
@@ -55,11 +55,9 @@ class BlockWriter {
     void work(const std::stop_token& stop) EXCLUDES(mutex_, log_mutex_);
     bool wait_for_work(const std::stop_token& stop) EXCLUDES(mutex_);
     bool write_one() EXCLUDES(mutex_) REQUIRES(log_mutex_);
-    Result<void> sync_log() REQUIRES(log_mutex_);
 
-    const std::shared_ptr<BlockLog> log_;                  ///< written by who holds log_mutex_
-    Mutex log_mutex_ ACQUIRED_BEFORE(mutex_);              ///< held while the disk is waited for
-    std::optional<Error> failure_ GUARDED_BY(log_mutex_);  ///< of a sync
+    const std::shared_ptr<BlockLog> log_;      ///< written by who holds log_mutex_
+    Mutex log_mutex_ ACQUIRED_BEFORE(mutex_);  ///< held while the disk is waited for
 
     Mutex mutex_;
     std::condition_variable_any woken_;
