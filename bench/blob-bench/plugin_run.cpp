@@ -331,6 +331,7 @@ RunResult run_plugin(const RunOptions& chosen, Way way) {
 
     RunResult result;
     result.mode = way == Way::kRpc ? "rpc" : "plugin";
+    if (options.batch == 1) result.mode += ", one by one";
     result.shape = options.shape;
     result.per_block = per_block(options.shape, options.block_bytes);
     result.synced =

@@ -7,13 +7,15 @@
 #include <cmath>
 #include <fstream>
 #include <map>
+#include <tuple>
 #include <utility>
 
 namespace blobvm::bench {
 namespace {
 
-constexpr std::array<const char*, 8> kColours{"#2b6cb0", "#c05621", "#2f855a", "#805ad5",
-                                              "#b7791f", "#c53030", "#4a5568", "#319795"};
+constexpr std::array<const char*, 12> kColours{"#2b6cb0", "#c05621", "#2f855a", "#805ad5",
+                                               "#b7791f", "#c53030", "#4a5568", "#319795",
+                                               "#d53f8c", "#63b3ed", "#744210", "#9ae6b4"};
 const char* colour(std::size_t n) { return kColours[n % kColours.size()]; }
 
 std::string escaped(std::string_view text) {
@@ -44,6 +46,7 @@ std::string short_number(double value) {
     if (std::abs(value) >= 1e9) return fmt::format("{:.3g} G", value / 1e9);
     if (std::abs(value) >= 1e6) return fmt::format("{:.3g} M", value / 1e6);
     if (std::abs(value) >= 1e4) return fmt::format("{:.3g} k", value / 1e3);
+    if (std::abs(value) >= 1e3) return fmt::format("{:.0f}", value);
     return fmt::format("{:.3g}", value);
 }
 
@@ -155,16 +158,28 @@ std::string stacked_bars(const std::string& title, const std::string& unit,
         most = std::max(most, sum);
     }
     if (most <= 0) return {};
-    const double height = 40 + kStep * static_cast<double>(bars.size()) + 26;
+    std::vector<std::pair<double, double>> legend;  // where each name stands
+    double x = kLeft;
+    double y = 32 + kStep * static_cast<double>(bars.size()) + 14;
+    for (const std::string& name : names) {
+        const double width = 34 + 7.0 * static_cast<double>(name.size());
+        if (x + width > kWidth) {
+            x = kLeft;
+            y += 20;
+        }
+        legend.emplace_back(x, y);
+        x += width;
+    }
+    const double height = y + 20;
     std::string svg = fmt::format(
         "<svg viewBox=\"0 0 {0} {1}\" width=\"{0}\" height=\"{1}\" role=\"img\">"
         "<text x=\"{2}\" y=\"18\" class=\"title\">{3}</text>",
         kWidth, height, kLeft, escaped(title));
     for (std::size_t n = 0; n < bars.size(); ++n) {
-        const double y = 32 + kStep * static_cast<double>(n);
+        x = kLeft;
+        y = 32 + kStep * static_cast<double>(n);
         svg += fmt::format("<text x=\"{}\" y=\"{}\" text-anchor=\"end\">{}</text>", kLeft - 8,
                            y + 15, escaped(bars[n].name));
-        double x = kLeft;
         double sum = 0;
         for (const auto& [name, value] : bars[n].parts) {
             const auto at = std::find(names.begin(), names.end(), name) - names.begin();
@@ -180,13 +195,12 @@ std::string stacked_bars(const std::string& title, const std::string& unit,
         svg += fmt::format("<text x=\"{:.1f}\" y=\"{}\">{} {}</text>", x + 6, y + 15,
                            short_number(sum), escaped(unit));
     }
-    double x = kLeft;
     for (std::size_t n = 0; n < names.size(); ++n) {
+        std::tie(x, y) = legend[n];
         svg += fmt::format(
             "<rect x=\"{:.1f}\" y=\"{}\" width=\"12\" height=\"12\" fill=\"{}\"/>"
             "<text x=\"{:.1f}\" y=\"{}\">{}</text>",
-            x, height - 20, colour(n), x + 16, height - 10, escaped(names[n]));
-        x += 34 + 7.0 * static_cast<double>(names[n].size());
+            x, y, colour(n), x + 16, y + 10, escaped(names[n]));
     }
     return svg + "</svg>";
 }
@@ -382,9 +396,9 @@ std::string report_page(const Json& findings, const std::vector<Json>& modules) 
                 targets_table(findings.at("targets")));
     section("Sustained runs", runs_table(runs) + throughput_plots(runs));
     section("Where the processor time goes",
-            "<p>Of engine runs: generate is the load generator's, recover the signatures, submit "
-            "the rest of taking in, other the store's background work. Of the others: all of each "
-            "process.</p>" +
+            "<p>Of engine runs: generate is the load generator's, recover the signatures and the "
+            "hashes of large batches, submit the rest of taking in, other the thread that writes "
+            "blocks ahead and the store's own. Of the others: all of each process.</p>" +
                 stage_bars(runs));
     section("Latency", latency_plot(runs) + latency_table(runs));
     section("Growth", growth_plots(findings.at("growth")));
