@@ -70,10 +70,11 @@ Result<Place> BlockWriter::write(const SharedBytes& bytes, std::uint64_t height)
             place = found->place;
             staged_.erase(found);
         }
-        const auto decided = std::ranges::stable_partition(
-            staged_, [&](const Staged& staged) { return staged.height > height; });
-        lost.assign(decided.begin(), decided.end());
-        staged_.erase(decided.begin(), decided.end());
+        const auto decided =
+            std::stable_partition(staged_.begin(), staged_.end(),
+                                  [&](const Staged& staged) { return staged.height > height; });
+        lost.assign(decided, staged_.end());
+        staged_.erase(decided, staged_.end());
     }
     for (const Staged& staged : lost) {
         if (staged.place) log_->discard(*staged.place, staged.bytes.size());
