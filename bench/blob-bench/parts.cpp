@@ -501,8 +501,8 @@ void measure_accept(Findings& findings, bool quick) {
              .ratio = ratios.median(),
              .goal = Goal::kAtMost,
              .limit = 1.3,
-             .note = fmt::format("{} in a block, built here: its bytes went towards the disk while "
-                                 "it was hashed, which another node's block cannot do",
+             .note = fmt::format("{} in a block; its bytes went to the disk when it was built, as "
+                                 "another node's do when it is verified",
                                  count),
              .raw = {{"acceptS", accept_s.json()}, {"rawS", raw_s.json()}}});
     }
