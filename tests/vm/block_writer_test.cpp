@@ -92,6 +92,8 @@ TEST_F(BlockWriterTest, FateOfSoManyBlocksIsAwaitedAndNoMore) {
         writer_.stage(blocks.back(), i);
     }
     await_written(100 * BlockWriter::kMostStaged);
+    writer_.stop();
+    EXPECT_EQ(written(), 100 * BlockWriter::kMostStaged);
     std::set<std::uint32_t> offsets;
     for (std::size_t i = 0; i < blocks.size(); ++i) {
         offsets.insert(writer_.write(blocks[i], i).value().offset);
@@ -104,6 +106,7 @@ TEST_F(BlockWriterTest, NothingIsStagedAfterTheStopAndWritingGoesOn) {
     writer_.stop();
     const SharedBytes block = block_of('a');
     writer_.stage(block, 1);
+    EXPECT_EQ(written(), 0U);
     EXPECT_EQ(read(writer_.write(block, 1).value()), std::string(100, 'a'));
     writer_.stop();
 }
