@@ -76,12 +76,18 @@ long status_of(pid_t pid, const std::string& name) {
 TEST_F(EventsConformance, Item51ThousandsOfCancelledWaitsLeaveNothing) {
     host_.run();
     const pid_t plugin = host_.process().pid();
+    // A cancelled call is over for the caller before the plugin has heard of it. What has piled up
+    // on the way is no leftover, so the caller never runs more than 50 waits ahead: calls are
+    // answered in their order.
     const auto cycles = [&](int count) {
         std::unique_ptr<Event> previous;
         for (int i = 0; i < count; ++i) {
             auto event = std::make_unique<Event>(host_);  // overlaps with the one before
             if (previous) previous->cancel();
             previous = std::move(event);
+            if (i % 50 == 49) {
+                EXPECT_TRUE(host_.call(&::vm::VM::Stub::Version).ok());
+            }
         }
     };
     cycles(2'000);  // what is allocated once is allocated
@@ -94,8 +100,8 @@ TEST_F(EventsConformance, Item51ThousandsOfCancelledWaitsLeaveNothing) {
     if (kSanitized) {
         GTEST_LOG_(INFO) << "memory is not compared: the sanitizer keeps its own for each thread";
     } else {
-        // Allocators keep some MiB; a call that stays takes several KiB.
-        EXPECT_LE(status_of(plugin, "VmRSS"), memory_kib + 16 * 1024);
+        // Allocators keep a MiB or two; a call that stays takes several KiB.
+        EXPECT_LE(status_of(plugin, "VmRSS"), memory_kib + 8 * 1024);
     }
 
     Event event{host_};
