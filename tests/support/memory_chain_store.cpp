@@ -1,6 +1,7 @@
 #include "tests/support/memory_chain_store.hpp"
 
 #include <algorithm>
+#include <iterator>
 #include <utility>
 
 #include "chain/base/hashing.hpp"
@@ -95,7 +96,7 @@ Result<void> MemoryChainStore::create(const chain::Genesis& genesis, const chain
     }
     const Lock lock{mutex_};
     contents_ = std::move(contents);
-    history_ = {contents_};
+    history_ = {{0, contents_}};
     return {};
 }
 
@@ -115,7 +116,8 @@ Result<void> MemoryChainStore::commit(const chain::Block& block, const chain::Bl
         next->transactions[tx->id] = set ? SharedBytes::copy_of(set->value) : SharedBytes{};
     }
     contents_ = std::move(next);
-    history_.push_back(contents_);
+    history_.emplace(contents_->blocks.size() - 1, contents_);
+    if (history_.size() > kReachable + 1) history_.erase(history_.begin());
     durabilities_.push_back(durability);
     return {};
 }
@@ -145,13 +147,17 @@ Result<std::vector<chain::BlockSummary>> MemoryChainStore::recent_summaries(std:
     return all;
 }
 
-std::uint64_t MemoryChainStore::oldest_reachable_height() const { return 0; }
+std::uint64_t MemoryChainStore::oldest_reachable_height() const {
+    const Lock lock{mutex_};
+    return history_.begin()->first;
+}
 
 Result<void> MemoryChainStore::roll_back_to(std::uint64_t height) {
     const Lock lock{mutex_};
-    if (height >= history_.size()) return fail(ErrorCode::kNotFound);
-    history_.resize(height + 1);
-    contents_ = history_.back();
+    const auto found = history_.find(height);
+    if (found == history_.end()) return fail(ErrorCode::kNotFound);
+    contents_ = found->second;
+    history_.erase(std::next(found), history_.end());
     return {};
 }
 

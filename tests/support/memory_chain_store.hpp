@@ -15,6 +15,9 @@ namespace blobvm::test {
 /// Can be told to fail at a certain commit. Safe as ChainStore says.
 class MemoryChainStore final : public vm::ChainStore {
   public:
+    /// Blocks that it can be rolled back by: it keeps as many copies of everything.
+    static constexpr std::size_t kReachable = 64;
+
     /// The commits after this many fail with kStoreFailed, as does everything written later.
     void fail_after_commits(std::size_t commits);
 
@@ -65,7 +68,7 @@ class MemoryChainStore final : public vm::ChainStore {
     mutable Mutex mutex_;
     std::shared_ptr<const Contents> contents_ GUARDED_BY(mutex_) =
         std::make_shared<const Contents>();
-    std::vector<std::shared_ptr<const Contents>> history_ GUARDED_BY(mutex_);  ///< by height
+    std::map<std::uint64_t, std::shared_ptr<const Contents>> history_ GUARDED_BY(mutex_);
     std::vector<vm::Durability> durabilities_ GUARDED_BY(mutex_);
     std::vector<std::uint64_t> staged_ GUARDED_BY(mutex_);
     std::optional<std::size_t> commits_left_ GUARDED_BY(mutex_);
