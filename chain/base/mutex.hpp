@@ -1,8 +1,11 @@
 #pragma once
 
+#include <pthread.h>
+
 #include <condition_variable>
 #include <mutex>
-#include <shared_mutex>
+
+#include "chain/base/check.hpp"
 
 // Clang's thread-safety annotations, checked by -Wthread-safety; nothing under other compilers.
 #if defined(__clang__)
@@ -63,16 +66,30 @@ class SCOPED_CAPABILITY Lock {
     Mutex& mutex_;
 };
 
-/// Many readers or one writer.
+/// Many readers or one writer. A writer who waits goes before readers who come later, so that no
+/// crowd of them keeps him out (std::shared_mutex lets it); hence a thread must not read twice at a
+/// time.
 class CAPABILITY("shared mutex") SharedMutex {
   public:
-    void lock() ACQUIRE() { mutex_.lock(); }
-    void unlock() RELEASE() { mutex_.unlock(); }
-    void lock_shared() ACQUIRE_SHARED() { mutex_.lock_shared(); }
-    void unlock_shared() RELEASE_SHARED() { mutex_.unlock_shared(); }
+    SharedMutex() {
+        pthread_rwlockattr_t kind;
+        CHECK(::pthread_rwlockattr_init(&kind) == 0);
+        CHECK(::pthread_rwlockattr_setkind_np(&kind,
+                                              PTHREAD_RWLOCK_PREFER_WRITER_NONRECURSIVE_NP) == 0);
+        CHECK(::pthread_rwlock_init(&lock_, &kind) == 0);
+        ::pthread_rwlockattr_destroy(&kind);
+    }
+    ~SharedMutex() { ::pthread_rwlock_destroy(&lock_); }
+    SharedMutex(const SharedMutex&) = delete;
+    SharedMutex& operator=(const SharedMutex&) = delete;
+
+    void lock() ACQUIRE() { CHECK(::pthread_rwlock_wrlock(&lock_) == 0); }
+    void unlock() RELEASE() { ::pthread_rwlock_unlock(&lock_); }
+    void lock_shared() ACQUIRE_SHARED() { CHECK(::pthread_rwlock_rdlock(&lock_) == 0); }
+    void unlock_shared() RELEASE_SHARED() { ::pthread_rwlock_unlock(&lock_); }
 
   private:
-    std::shared_mutex mutex_;
+    pthread_rwlock_t lock_;
 };
 
 class SCOPED_CAPABILITY WriterLock {

@@ -1,8 +1,13 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <chrono>
+#include <future>
 #include <limits>
+#include <optional>
 #include <random>
+#include <utility>
+#include <vector>
 
 #include "chain/base/base64.hpp"
 #include "chain/base/bytes.hpp"
@@ -10,6 +15,7 @@
 #include "chain/base/check.hpp"
 #include "chain/base/error.hpp"
 #include "chain/base/hex.hpp"
+#include "chain/base/mutex.hpp"
 #include "chain/base/quantity.hpp"
 #include "chain/base/result.hpp"
 
@@ -326,6 +332,24 @@ TEST(Base64Test, MissingAndMisplacedPaddingIsRefusedInGosWords) {
 TEST(Base64Test, UnusedBitsOfTheLastCharacterAreIgnoredAsGoDoes) {
     EXPECT_EQ(as_chars(from_base64("Zh==").value()), "f");
     EXPECT_EQ(as_chars(from_base64("Zm9=").value()), "fo");
+}
+
+TEST(SharedMutexTest, AWaitingWriterGoesBeforeReadersWhoComeLater) {
+    SharedMutex mutex;
+    std::optional<ReaderLock> first{std::in_place, mutex};
+    const auto writer = std::async(std::launch::async, [&] { const WriterLock lock{mutex}; });
+    // Readers get in until the writer waits; then one does not.
+    std::vector<std::future<void>> readers;
+    bool kept_out = false;
+    for (int i = 0; i < 20 && !kept_out; ++i) {
+        readers.push_back(std::async(std::launch::async, [&] { const ReaderLock lock{mutex}; }));
+        kept_out =
+            readers.back().wait_for(std::chrono::milliseconds{100}) != std::future_status::ready;
+    }
+    EXPECT_TRUE(kept_out);
+    first.reset();
+    writer.wait();
+    for (const auto& reader : readers) reader.wait();
 }
 
 }  // namespace
