@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 
 #include <limits>
+#include <optional>
+#include <utility>
 
 #include "chain/base/hex.hpp"
 
@@ -24,33 +26,59 @@ Result<Amount> give(Amount balance, const Address& address, Amount change) {
     return fail(ErrorCode::kInvalidBalance, balance_detail(balance, address, true, change));
 }
 
-Result<void> execute_set(const Transaction& tx, const SetFields& set, Amount rest,
-                         const Scene& scene, Overlay& state) {
+/// What a good transaction does.
+struct Effect {
+    Amount sender_before;
+    Amount sender_after;
+    std::optional<std::pair<Address, Amount>> recipient;  ///< of a transfer, with its new balance
+    std::optional<BlobMeta> blob;                         ///< of a set
+};
+
+template <class View>
+Result<void> look_at_set(const Transaction& tx, const SetFields& set, const Scene& scene,
+                         const View& state, Effect& effect) {
     const std::uint64_t size_bytes = set.value.size();
     if (size_bytes == 0) return fail(ErrorCode::kValueEmpty);
     if (size_bytes > scene.rules.max_value_size) return fail(ErrorCode::kValueTooBig);
     BLOBVM_TRY(const bool known, state.has_blob(tx.key));
     if (known) return fail(ErrorCode::kKeyExists);
 
-    state.set_balance(tx.sender, rest);
-    state.put_blob(tx.key, {.size_bytes = size_bytes,
-                            .tx = tx.id,
-                            .created_s = static_cast<std::uint64_t>(scene.block_time_s)});
+    effect.blob = BlobMeta{.size_bytes = size_bytes,
+                           .tx = tx.id,
+                           .created_s = static_cast<std::uint64_t>(scene.block_time_s)};
     return {};
 }
 
-Result<void> execute_transfer(const Transaction& tx, const TransferFields& transfer, Amount rest,
-                              Overlay& state) {
+template <class View>
+Result<void> look_at_transfer(const Transaction& tx, const TransferFields& transfer,
+                              const View& state, Effect& effect) {
     if (transfer.to.is_zero() || transfer.to == tx.sender || transfer.units == Amount{0}) {
         return fail(ErrorCode::kNonActionable);
     }
-    BLOBVM_TRY(const Amount sender_balance, take(rest, tx.sender, transfer.units));
+    BLOBVM_TRY(effect.sender_after, take(effect.sender_after, tx.sender, transfer.units));
     BLOBVM_TRY(const Amount before, state.balance(transfer.to));
     BLOBVM_TRY(const Amount after, give(before, transfer.to, transfer.units));
-
-    state.set_balance(tx.sender, sender_balance);
-    state.set_balance(transfer.to, after);
+    effect.recipient.emplace(transfer.to, after);
     return {};
+}
+
+/// `state` is a State or an Overlay.
+template <class View>
+Result<Effect> look_at(const Transaction& tx, const Scene& scene, const View& state) {
+    const TxFields& fields = tx.fields();
+    BLOBVM_TRY(check_context(fields, tx.id, scene));
+    const Amount cost = *fee(fields.price, fee_units(scene.rules, fields));
+    Effect effect;
+    BLOBVM_TRY(effect.sender_before, state.balance(tx.sender));
+    BLOBVM_TRY(effect.sender_after, take(effect.sender_before, tx.sender, cost));
+    if (fields.price < scene.window.next_price()) return fail(ErrorCode::kInsufficientPrice);
+
+    if (const SetFields* const set = fields.set()) {
+        BLOBVM_TRY(look_at_set(tx, *set, scene, state, effect));
+    } else {
+        BLOBVM_TRY(look_at_transfer(tx, *fields.transfer(), state, effect));
+    }
+    return effect;
 }
 
 }  // namespace
@@ -82,18 +110,17 @@ Result<void> check_context(const TxFields& fields, const TxId& id, const Scene& 
     return {};
 }
 
-Result<void> execute(const Transaction& tx, const Scene& scene, Overlay& state) {
-    const TxFields& fields = tx.fields();
-    BLOBVM_TRY(check_context(fields, tx.id, scene));
-    const Amount cost = *fee(fields.price, fee_units(scene.rules, fields));
-    BLOBVM_TRY(const Amount balance, state.balance(tx.sender));
-    BLOBVM_TRY(const Amount rest, take(balance, tx.sender, cost));
-    if (fields.price < scene.window.next_price()) return fail(ErrorCode::kInsufficientPrice);
+Result<Amount> check(const Transaction& tx, const Scene& scene, const State& state) {
+    BLOBVM_TRY(const Effect effect, look_at(tx, scene, state));
+    return effect.sender_before;
+}
 
-    if (const SetFields* const set = fields.set()) {
-        return execute_set(tx, *set, rest, scene, state);
-    }
-    return execute_transfer(tx, *fields.transfer(), rest, state);
+Result<void> execute(const Transaction& tx, const Scene& scene, Overlay& state) {
+    BLOBVM_TRY(const Effect effect, look_at(tx, scene, state));
+    state.set_balance(tx.sender, effect.sender_after);
+    if (effect.recipient) state.set_balance(effect.recipient->first, effect.recipient->second);
+    if (effect.blob) state.put_blob(tx.key, *effect.blob);
+    return {};
 }
 
 }  // namespace blobvm::chain

@@ -26,7 +26,10 @@ struct Scene {
 /// id, and whether the fee fits (6.2 steps 1 to 5 and D2). In the order of the original.
 Result<void> check_context(const TxFields& fields, const TxId& id, const Scene& scene);
 
-/// Runs `tx` on `state` (6.2). On an error nothing has been written.
+/// All checks of `tx` on `state` (6.2), and nothing else; its sender's balance there.
+Result<Amount> check(const Transaction& tx, const Scene& scene, const State& state);
+
+/// The same checks, and what `tx` does then. On an error nothing has been written.
 Result<void> execute(const Transaction& tx, const Scene& scene, Overlay& state);
 
 }  // namespace blobvm::chain

@@ -68,6 +68,12 @@ Result<std::optional<BlobMeta>> State::blob_meta(const BlobKey& key) const {
     return store_->blob_meta(key);
 }
 
+Result<bool> State::has_blob(const BlobKey& key) const {
+    if (blobs_.find(key) != nullptr) return true;
+    BLOBVM_TRY(const auto meta, store_->blob_meta(key));
+    return meta.has_value();
+}
+
 Result<std::optional<std::pair<BlobKey, BlobMeta>>> State::first_blob_from(
     const BlobKey& start) const {
     BLOBVM_TRY(auto stored, store_->first_blob_from(start));
@@ -102,9 +108,7 @@ Result<Amount> Overlay::balance(const Address& address) const {
 }
 
 Result<bool> Overlay::has_blob(const BlobKey& key) const {
-    if (impl_->blobs.find(key) != nullptr) return true;
-    BLOBVM_TRY(const auto meta, impl_->base.blob_meta(key));
-    return meta.has_value();
+    return impl_->blobs.find(key) != nullptr ? Result<bool>{true} : impl_->base.has_blob(key);
 }
 
 void Overlay::set_balance(const Address& address, Amount balance) {

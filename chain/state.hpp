@@ -59,6 +59,7 @@ class State {
 
     Result<Amount> balance(const Address& address) const;
     Result<std::optional<BlobMeta>> blob_meta(const BlobKey& key) const;
+    Result<bool> has_blob(const BlobKey& key) const;
     Result<std::optional<std::pair<BlobKey, BlobMeta>>> first_blob_from(const BlobKey& start) const;
 
     /// This state with `changes` on top.

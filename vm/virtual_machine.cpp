@@ -162,7 +162,9 @@ struct VirtualMachine::Impl {
     std::vector<chain::BlockPtr> release_beside(const BlockId& tip);
     void release_from(std::deque<chain::BlockPtr>::iterator first);
     void on_skipped(const chain::TransactionPtr& tx, const Error& error);
-    Result<void> admit(const chain::TransactionPtr& tx);
+    std::vector<Result<void>> admit(std::span<const chain::TransactionPtr> transactions);
+    Result<void> admit_on(const chain::Scene& scene, const chain::TransactionPtr& tx)
+        REQUIRES_SHARED(tip_mutex);
     void note_activity(const chain::Block& block) REQUIRES(tip_mutex);
     void rebuild_states();
     void expire_offers();
@@ -424,8 +426,9 @@ Result<chain::BlockPtr> VirtualMachine::verify_block(SharedBytes bytes) {
     vm.stage(block->bytes, block->header.height);
     vm.processing.emplace(block->id, Impl::Processing{block, *verified});
     vm.processing_count.store(vm.processing.size());
+    chain::BlockSummary summary = chain::summarise(*block, vm.parts.genesis);
     const WriterLock lock{vm.tip_mutex};
-    vm.history.add(chain::summarise(*block, vm.parts.genesis));
+    vm.history.add(std::move(summary));
     return block;
 }
 
@@ -573,7 +576,8 @@ Result<void> VirtualMachine::reject(const BlockId& id) {
         for (const chain::TransactionPtr& tx : block->transactions) {
             if (vm.mempool.contains(tx->id)) continue;
             // Checked like any other; the pool remembers why one could not come back.
-            if (const auto readmitted = vm.admit(detail::detached(tx)); !readmitted) {
+            const chain::TransactionPtr own = detail::detached(tx);
+            if (const auto readmitted = vm.admit({&own, 1}).front(); !readmitted) {
                 vm.mempool.remember(tx->id, mempool::Fate::kRefused, readmitted.error());
             }
         }
@@ -599,17 +603,32 @@ void VirtualMachine::set_preference(const BlockId& id) {
 
 // --- transactions ---
 
-/// Checks `tx` on the preferred tip as the next block would, and takes it into the pool.
-Result<void> VirtualMachine::Impl::admit(const chain::TransactionPtr& tx) {
-    const FeeUnits units = chain::fee_units(parts.genesis, tx->fields());
-    const ReaderLock lock{tip_mutex};
+/// Checks each on the preferred tip as the next block would, and takes it into the pool. A tip
+/// that changes meanwhile waits for a few of them only.
+std::vector<Result<void>> VirtualMachine::Impl::admit(
+    std::span<const chain::TransactionPtr> transactions) {
+    constexpr std::size_t kTogether = 16;
+    std::vector<Result<void>> results;
+    results.reserve(transactions.size());
+    while (!transactions.empty()) {
+        const auto some = transactions.first(std::min(transactions.size(), kTogether));
+        transactions = transactions.subspan(some.size());
+        const ReaderLock lock{tip_mutex};
+        const std::int64_t now_s = parts.clock.now_s();
+        const chain::Window window =
+            history.window(preferred.block ? preferred.id : accepted->id, now_s);
+        for (const chain::TransactionPtr& tx : some) {
+            results.push_back(admit_on({parts.genesis, window, now_s}, tx));
+        }
+    }
+    return results;
+}
+
+Result<void> VirtualMachine::Impl::admit_on(const chain::Scene& scene,
+                                            const chain::TransactionPtr& tx) {
     if (!preferred.block) return fail(ErrorCode::kNotReady, "the preferred block is not known");
-    const std::int64_t now_s = parts.clock.now_s();
-    const chain::Window window = history.window(preferred.id, now_s);
-    BLOBVM_TRY(const Amount balance, preferred.state.balance(tx->sender));
-    chain::Overlay scratch{preferred.state};
-    scratch.set_balance(tx->sender, balance);  // as it is: so that it is read once
-    BLOBVM_TRY(chain::execute(*tx, {parts.genesis, window, now_s}, scratch));
+    BLOBVM_TRY(const Amount balance, chain::check(*tx, scene, preferred.state));
+    const FeeUnits units = chain::fee_units(parts.genesis, tx->fields());
     const std::optional<Amount> cost = most_cost(*tx, units);
     if (!cost) return fail(ErrorCode::kFeeOverflow);
     return mempool.add(
@@ -642,7 +661,7 @@ std::vector<Result<TxId>> VirtualMachine::submit_all(
             results[i] = known[i]->id;
         } else {
             places.push_back(i);
-            unknown.push_back(detail::detached(transactions[i]));
+            unknown.push_back(detail::detached(std::move(transactions[i])));
         }
     }
     const std::vector<chain::TxHashes> hashes = chain::hash_transactions(unknown);
@@ -670,24 +689,31 @@ std::vector<Result<TxId>> VirtualMachine::submit_all(
     }
     auto recovered = detail::recover_all(std::move(recoverable), their_hashes, vm.parts.executor,
                                          vm.parts.metrics);
-    bool news = false;
+    std::vector<chain::TransactionPtr> genuine;
+    std::vector<std::size_t> genuine_places;
     for (std::size_t k = 0; k < recovered.size(); ++k) {
-        std::optional<Result<TxId>>& result = results[places[worth[k]]];
-        if (!recovered[k]) {
-            result = fail(recovered[k].error());
-            continue;
-        }
-        const chain::TransactionPtr& tx = *recovered[k];
-        const Result<void> admitted = vm.admit(tx);
-        if (admitted) {
-            news = true;
-            result = tx->id;
-        } else if (admitted.error().code == ErrorCode::kDuplicateTransaction &&
-                   vm.mempool.contains(tx->id)) {
-            result = tx->id;  // somebody was quicker with the same one
+        const std::size_t place = places[worth[k]];
+        if (recovered[k]) {
+            genuine.push_back(*std::move(recovered[k]));
+            genuine_places.push_back(place);
         } else {
-            vm.mempool.remember(tx->id, mempool::Fate::kRefused, admitted.error());
-            result = fail(admitted.error());
+            results[place] = fail(recovered[k].error());
+        }
+    }
+    const std::vector<Result<void>> admitted = vm.admit(genuine);
+    bool news = false;
+    for (std::size_t k = 0; k < genuine.size(); ++k) {
+        const TxId& id = genuine[k]->id;
+        std::optional<Result<TxId>>& result = results[genuine_places[k]];
+        if (admitted[k]) {
+            news = true;
+            result = id;
+        } else if (admitted[k].error().code == ErrorCode::kDuplicateTransaction &&
+                   vm.mempool.contains(id)) {
+            result = id;  // somebody was quicker with the same one
+        } else {
+            vm.mempool.remember(id, mempool::Fate::kRefused, admitted[k].error());
+            result = fail(admitted[k].error());
         }
     }
     std::vector<Result<TxId>> answers;

@@ -32,7 +32,8 @@ inline std::string_view as_chars(ByteView bytes) {
 inline Bytes to_bytes(ByteView view) { return {view.begin(), view.end()}; }
 
 inline bool same_bytes(ByteView a, ByteView b) {
-    return a.size() == b.size() && (a.empty() || std::memcmp(a.data(), b.data(), a.size()) == 0);
+    return a.size() == b.size() &&
+           (a.empty() || a.data() == b.data() || std::memcmp(a.data(), b.data(), a.size()) == 0);
 }
 
 /// Immutable bytes with shared ownership: a view, and what keeps it alive. Copies are cheap and

@@ -31,7 +31,7 @@ std::vector<chain::TxHashes> hash_all(std::span<const chain::RawTransaction> raw
 
 }  // namespace
 
-chain::RawTransaction detached(const chain::RawTransaction& raw) {
+chain::RawTransaction detached(chain::RawTransaction raw) {
     if (!keeps_too_much(raw)) return raw;
     Result<chain::RawTransaction> copy =
         chain::decode_transaction(SharedBytes{chain::standalone_bytes(raw)});

@@ -35,7 +35,7 @@ std::vector<Result<chain::TransactionPtr>> recover_all(std::vector<chain::RawTra
                                                        Executor& executor, Metrics& metrics);
 
 /// `raw` in a buffer of its own where it would keep a much larger one alive.
-chain::RawTransaction detached(const chain::RawTransaction& raw);
+chain::RawTransaction detached(chain::RawTransaction raw);
 chain::TransactionPtr detached(const chain::TransactionPtr& transaction);
 
 }  // namespace blobvm::vm::detail
