@@ -5,6 +5,12 @@
 #include <utility>
 
 namespace blobvm::vm {
+namespace {
+
+/// The pool whose job the calling thread is doing.
+thread_local const ThreadPoolExecutor* own_pool = nullptr;
+
+}  // namespace
 
 /// One for_each under way. It lives on its caller's stack: who helps counts itself in while the
 /// loop is listed, and the caller waits until all have counted out.
@@ -51,16 +57,23 @@ void ThreadPoolExecutor::for_each(std::size_t count, const std::function<void(st
     Loop loop{
         .count = count, .chunk = std::max<std::size_t>(count / (workers * 64), 1), .body = body};
     if (count <= 1) return loop.run();
+    const bool from_outside = own_pool != this;
+    std::size_t useful = 0;
     {
         const Lock lock{mutex_};
         loops_.push_back(&loop);
+        if (from_outside) ++busy_;
+        const std::size_t most = std::max<std::size_t>(threads_.size(), 2);
+        if (busy_ < most) useful = std::min(most - busy_, count - 1);
     }
-    woken_.notify_all();
+    for (; useful > 0; --useful) woken_.notify_one();
     loop.run();
 
     Lock lock{mutex_};
     std::erase(loops_, &loop);
     while (loop.helpers != 0) helped_.wait(lock);
+    if (from_outside) --busy_;
+    if (!loops_.empty()) woken_.notify_one();  // somebody who found all at work
 }
 
 bool ThreadPoolExecutor::next_job(const std::stop_token& stop, Loop*& loop,
@@ -80,16 +93,20 @@ bool ThreadPoolExecutor::next_job(const std::stop_token& stop, Loop*& loop,
         task = std::move(tasks_.front());
         tasks_.pop_front();
     }
+    ++busy_;
     return true;
 }
 
 void ThreadPoolExecutor::work(const std::stop_token& stop) {
+    own_pool = this;
     Loop* loop = nullptr;
     std::function<void()> task;
     while (next_job(stop, loop, task)) {
         if (loop == nullptr) {
             task();
             task = nullptr;
+            const Lock lock{mutex_};
+            --busy_;
             continue;
         }
         loop->run();
@@ -97,6 +114,7 @@ void ThreadPoolExecutor::work(const std::stop_token& stop) {
             const Lock lock{mutex_};
             std::erase(loops_, loop);  // nothing is left to hand out: nobody need come back
             --loop->helpers;
+            --busy_;
         }
         helped_.notify_all();
     }

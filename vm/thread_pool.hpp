@@ -25,7 +25,8 @@ class ThreadPoolExecutor final : public Executor {
     bool post(std::function<void()> task) override EXCLUDES(mutex_);
 
     /// The caller works too, so the loop ends even when every thread is busy or has stopped; with
-    /// it no more work than there are threads (two if there is one).
+    /// it no more work than there are threads (two if there is one). Nobody is woken while as many
+    /// are at work already, in loops of other callers or tasks; who is done comes to help.
     void for_each(std::size_t count, const std::function<void(std::size_t)>& body) override
         EXCLUDES(mutex_);
 
@@ -47,6 +48,7 @@ class ThreadPoolExecutor final : public Executor {
     std::condition_variable_any helped_;  ///< for callers of for_each: somebody has counted out
     std::deque<std::function<void()>> tasks_ GUARDED_BY(mutex_);
     std::vector<Loop*> loops_ GUARDED_BY(mutex_);  ///< with indexes left to hand out
+    std::size_t busy_ GUARDED_BY(mutex_) = 0;      ///< threads with a job, and callers of for_each
     bool stopped_ GUARDED_BY(mutex_) = false;
     std::vector<std::jthread> threads_;  // last: stop and join before what they use goes
 };

@@ -111,6 +111,25 @@ TEST(ThreadPoolTest, LoopsOfSeveralCallersShareThePool) {
     EXPECT_EQ(ran, 4 * 50 * 20);
 }
 
+TEST(ThreadPoolTest, WhoIsDoneHelpsALoopThatFoundAllAtWork) {
+    ThreadPoolExecutor pool{2, 10};
+    std::latch first_at_work{2};
+    std::latch first_may_end{1};
+    const std::jthread first{[&] {
+        pool.for_each(2, [&](std::size_t) {
+            first_at_work.count_down();
+            first_may_end.wait();
+        });
+    }};
+    first_at_work.wait();  // the caller and one thread: as many as the pool has
+
+    std::latch both{2};
+    pool.for_each(2, [&](std::size_t i) {
+        if (i == 0) first_may_end.count_down();
+        both.arrive_and_wait();
+    });
+}
+
 TEST(ThreadPoolTest, LoopRunsInItsCallerOnceStopped) {
     ThreadPoolExecutor pool{2, 10};
     pool.stop();
