@@ -11,6 +11,8 @@ bool is_too_late(std::int64_t timestamp_s, std::int64_t now_s) {
     return !__builtin_add_overflow(now_s, kFutureBoundS, &bound_s) && timestamp_s >= bound_s;
 }
 
+constexpr std::size_t kAhead = 8;  ///< transactions whose ids are looked up before their turn
+
 /// Transactions are told apart by their ids.
 struct IdOf {
     std::size_t operator()(const Transaction* tx) const { return IdHash{}(tx->id); }
@@ -22,7 +24,11 @@ Result<Amount> execute_all(const Block& block, const Scene& scene, Overlay& over
     Amount surplus{0};
     absl::flat_hash_set<const Transaction*, IdOf, IdOf> seen;
     seen.reserve(block.transactions.size());
-    for (const TransactionPtr& tx : block.transactions) {
+    for (std::size_t i = 0; i < block.transactions.size(); ++i) {
+        const TransactionPtr& tx = block.transactions[i];
+        if (i + kAhead < block.transactions.size()) {
+            scene.window.prefetch(block.transactions[i + kAhead]->id);
+        }
         if (!seen.insert(tx.get()).second) return fail(ErrorCode::kDuplicateTransaction);
         BLOBVM_TRY(execute(*tx, scene, overlay));
         const Price above{tx->price().value - block.header.price.value};  // execute checked it

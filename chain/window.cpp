@@ -309,6 +309,8 @@ bool Window::has_transaction(const TxId& id) const {
                        [&](const Node* node) { return history_->impl_->covers(*this, *node); });
 }
 
+void Window::prefetch(const TxId& id) const { history_->impl_->holders.prefetch(id); }
+
 std::size_t Window::block_count() const {
     return static_cast<const Node*>(parent_)->block.height - first_height_ + 1;
 }

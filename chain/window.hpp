@@ -43,6 +43,8 @@ class Window {
 
     /// Whether this transaction is in one of the recent blocks.
     bool has_transaction(const TxId& id) const;
+    /// Fetches what that is going to read: worth it some transactions ahead.
+    void prefetch(const TxId& id) const;
 
     std::size_t block_count() const;
     std::size_t transaction_count() const;

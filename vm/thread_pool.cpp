@@ -52,10 +52,10 @@ bool ThreadPoolExecutor::post(std::function<void()> task) {
 
 void ThreadPoolExecutor::for_each(std::size_t count, const std::function<void(std::size_t)>& body) {
     // Chunks so small that the last one to finish keeps nobody waiting (of 10,000 recoveries on two
-    // cores, 2 ms), so large that the shared counter costs nothing.
+    // cores, half a ms), so large that the shared counter costs nothing.
     const std::size_t workers = threads_.size() + 1;
     Loop loop{
-        .count = count, .chunk = std::max<std::size_t>(count / (workers * 64), 1), .body = body};
+        .count = count, .chunk = std::max<std::size_t>(count / (workers * 256), 1), .body = body};
     if (count <= 1) return loop.run();
     const bool from_outside = own_pool != this;
     std::size_t useful = 0;

@@ -90,7 +90,11 @@ struct FixedBytes {
 
     std::array<std::byte, N> bytes{};
 
-    friend auto operator<=>(const FixedBytes& a, const FixedBytes& b) {
+    /// As the bytes stand, the first one first.
+    friend std::strong_ordering operator<=>(const FixedBytes& a, const FixedBytes& b) {
+        if constexpr (N >= sizeof(std::uint64_t)) {  // which settles it nearly always, at no call
+            if (const auto order = a.head() <=> b.head(); order != 0) return order;
+        }
         return std::memcmp(a.bytes.data(), b.bytes.data(), N) <=> 0;
     }
     friend bool operator==(const FixedBytes& a, const FixedBytes& b) { return a.bytes == b.bytes; }
@@ -106,6 +110,14 @@ struct FixedBytes {
         FixedBytes result;
         std::memcpy(result.bytes.data(), view.data(), N);
         return result;
+    }
+
+  private:
+    /// The first eight bytes as a number that is ordered as they are.
+    std::uint64_t head() const {
+        std::uint64_t number = 0;
+        std::memcpy(&number, bytes.data(), sizeof number);
+        return std::endian::native == std::endian::little ? __builtin_bswap64(number) : number;
     }
 };
 

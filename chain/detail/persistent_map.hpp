@@ -25,8 +25,9 @@ class PersistentMap {
     const Value* find(const Key& key) const {
         const Node* node = root_.get();
         while (node != nullptr) {
-            if (key == node->key) return &node->value;
-            node = (key < node->key ? node->left : node->right).get();
+            const auto order = key <=> node->key;
+            if (order == 0) return &node->value;
+            node = (order < 0 ? node->left : node->right).get();
         }
         return nullptr;
     }

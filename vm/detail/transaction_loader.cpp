@@ -49,6 +49,8 @@ chain::TransactionPtr detached(const chain::TransactionPtr& transaction) {
 std::vector<Result<chain::TransactionPtr>> recover_all(std::vector<chain::RawTransaction> raws,
                                                        std::span<const chain::TxHashes> hashes,
                                                        Executor& executor, Metrics& metrics) {
+    if (raws.empty()) return {};
+    const Timer timer{metrics.recover};
     std::vector<std::optional<Result<chain::TransactionPtr>>> slots(raws.size());
     // Few, so that the last ones to be done keep nobody waiting; several, for the vector lanes.
     const std::size_t together = std::clamp<std::size_t>(raws.size() / 16, 1, 8);
@@ -58,7 +60,6 @@ std::vector<Result<chain::TransactionPtr>> recover_all(std::vector<chain::RawTra
         const std::vector<Hash256> digests = chain::signing_digests(
             std::span{raws}.subspan(begin, count), hashes.subspan(begin, count));
         for (std::size_t i = begin; i < begin + count; ++i) {
-            const Timer timer{metrics.recover};
             slots[i] =
                 chain::recover_transaction(std::move(raws[i]), hashes[i], digests[i - begin]);
         }
