@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include <chrono>
+#include <compare>
 #include <future>
 #include <limits>
 #include <optional>
@@ -332,6 +333,26 @@ TEST(Base64Test, MissingAndMisplacedPaddingIsRefusedInGosWords) {
 TEST(Base64Test, UnusedBitsOfTheLastCharacterAreIgnoredAsGoDoes) {
     EXPECT_EQ(as_chars(from_base64("Zh==").value()), "f");
     EXPECT_EQ(as_chars(from_base64("Zm9=").value()), "fo");
+}
+
+TEST(FixedBytesTest, AreOrderedAsTheirBytesStand) {
+    const auto check = [](auto zero) {
+        for (std::size_t at = 0; at < zero.bytes.size(); ++at) {
+            auto low = zero;
+            auto high = zero;
+            low.bytes[at] = std::byte{0x7f};
+            high.bytes[at] = std::byte{0x80};
+            // What follows does not count, however large.
+            for (std::size_t i = at + 1; i < low.bytes.size(); ++i) low.bytes[i] = std::byte{0xff};
+            EXPECT_LT(low, high) << "byte " << at;
+            EXPECT_GT(high, low) << "byte " << at;
+        }
+        EXPECT_EQ(zero <=> zero, std::strong_ordering::equal);
+    };
+    check(Address{});
+    check(TxId{});
+    check(Signature{});
+    check(FixedBytes<struct ShortTag, 4>{});
 }
 
 TEST(SharedMutexTest, AWaitingWriterGoesBeforeReadersWhoComeLater) {
