@@ -140,6 +140,22 @@ TEST_F(BlockLogTest, DirectWritingGoesOnToTheNextFileToo) {
     EXPECT_EQ(log->read(second, large.size()).value(), large);
 }
 
+TEST_F(BlockLogTest, SyncThatFailedFailsForEverAndNothingFollows) {
+    // It takes what is written, and cannot be synced.
+    fs::create_directories(folder_.path() / "blocks");
+    fs::create_symlink("/dev/null", file("000001.blocks"));
+    const auto log = open();
+    put(*log, "lost");
+    const auto failed = log->sync();
+    ASSERT_FALSE(failed);
+    EXPECT_EQ(failed.error().code, ErrorCode::kStoreFailed);
+    EXPECT_NE(failed.error().detail.find("000001.blocks"), std::string::npos);
+    EXPECT_EQ(log->sync().error().detail, failed.error().detail);
+    EXPECT_EQ(log->append(as_bytes("more")).error().detail, failed.error().detail);
+    const Bytes large(BlockLog::kDirectLeast);
+    EXPECT_EQ(log->append_directly(large).error().detail, failed.error().detail);
+}
+
 TEST_F(BlockLogTest, ReadingBeyondTheEndOrFromNoFileIsCorruption) {
     const auto log = open();
     const Place place = put(*log, "12345");

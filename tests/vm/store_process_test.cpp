@@ -171,7 +171,7 @@ TEST(StoreDiskTest, ReadOnlyFolderIsAClearError) {
 }
 
 /// Commits until the store refuses; then it must refuse for good, say why, and still read.
-void expect_latched_when_full(ChainStore& store, const ChainMaker& maker) {
+void expect_latched_once_it_fails(ChainStore& store, const ChainMaker& maker) {
     Result<void> done;
     while ((done = maker.extend(store, store.tip().height + 1, Durability::kSynced))) {
         ASSERT_LT(store.tip().height, 2'000U) << "the disk never filled";
@@ -195,6 +195,18 @@ void expect_latched_when_full(ChainStore& store, const ChainMaker& maker) {
     EXPECT_TRUE(store.block_bytes(tip.id));
 }
 
+TEST(StoreDiskTest, BlocksThatCannotBeSyncedStopCommitsAndKeepWhatWasThere) {
+    const TempFolder folder;
+    const ChainMaker maker{1};
+    ASSERT_TRUE(maker.extend(**open_in(folder.path()), 3));
+    // The log's next file takes what is written, and cannot be synced.
+    fs::create_symlink("/dev/null", folder.path() / "db/blocks/000002.blocks");
+    const auto store = open_in(folder.path());
+    ASSERT_TRUE(store);
+    expect_latched_once_it_fails(**store, maker);
+    EXPECT_EQ((*store)->tip().height, 3U);
+}
+
 TEST(StoreDiskTest, FullFilesystemStopsCommitsAndKeepsWhatWasThere) {
     const TempFolder folder;
     if (::mount("tmpfs", folder.string().c_str(), "tmpfs", 0, "size=16m") != 0) {
@@ -205,7 +217,7 @@ TEST(StoreDiskTest, FullFilesystemStopsCommitsAndKeepsWhatWasThere) {
     {
         auto store = open_in(folder.path());
         ASSERT_TRUE(store) << store.error().message();
-        expect_latched_when_full(**store, maker);
+        expect_latched_once_it_fails(**store, maker);
         tip = (*store)->tip();
     }
     // More room, as an operator would make it: everything is there, and it goes on.
@@ -231,7 +243,7 @@ TEST(StoreDiskTest, FileSizeLimitStopsCommitsAndKeepsWhatWasThere) {
     struct rlimit limit = before;
     limit.rlim_cur = 6 * 1024 * 1024;
     ASSERT_EQ(::setrlimit(RLIMIT_FSIZE, &limit), 0);
-    expect_latched_when_full(**store, maker);
+    expect_latched_once_it_fails(**store, maker);
     ASSERT_EQ(::setrlimit(RLIMIT_FSIZE, &before), 0);
 
     const Tip tip = (*store)->tip();

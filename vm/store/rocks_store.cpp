@@ -253,8 +253,9 @@ class RocksStore final : public ChainStore {
     void put(const RecordKey& key, std::string_view value) REQUIRES(write_mutex_);
     void remove(const RecordKey& key) REQUIRES(write_mutex_);
 
-    /// Writes the batch and syncs both halves, if at all. In which order they reach the disk does
-    /// not matter: a block above the height that its own record calls synced is looked at on start.
+    /// Syncs the log, if at all, and writes the batch: where the disk has failed the log, nobody
+    /// ever reads what the batch holds. In which order they reach the disk unsynced does not
+    /// matter: a block above the height that its own record calls synced is looked at on start.
     Result<void> write(const Tip& tip, Durability durability) REQUIRES(write_mutex_);
 
     /// Appends the block to the log; its records go into the batch.
@@ -385,10 +386,9 @@ Result<Place> RocksStore::put_block(const chain::Block& block, const chain::Bloc
 
 Result<void> RocksStore::write(const Tip& tip, Durability durability) {
     const bool synced = durability == Durability::kSynced;
+    if (synced) BLOBVM_TRY(logged(writer_.sync()));
     BLOBVM_TRY(halves_.records->write(batch_, synced));
-    if (!synced) return {};
-    BLOBVM_TRY(logged(writer_.sync()));
-    synced_height_ = tip.height;
+    if (synced) synced_height_ = tip.height;
     return {};
 }
 
